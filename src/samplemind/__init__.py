@@ -1,0 +1,1 @@
+"""samplemind understands sound files."""

@@ -1,0 +1,1 @@
+"""Arrays in, arrays out: signal processing without I/O and without the graph."""

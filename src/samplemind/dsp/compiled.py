@@ -1,0 +1,33 @@
+"""Numba kernels that cost nothing until they are called."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def compiled(kernel: Callable[P, R]) -> Callable[P, R]:
+    """Compile a numeric function with Numba at its first call, and keep the machine code on disk.
+
+    Importing Numba takes a third of a second; a process that only reads answers from the cache must not pay
+    it. So a kernel is a plain function until it is called. Kernels can't call each other.
+
+    Arithmetic is reassociated (``fastmath``'s ``reassoc``, ``contract`` and ``nsz``) so that sums vectorise;
+    NaN and infinity keep their meaning.
+    """
+    dispatcher: Callable[P, R] | None = None
+
+    @functools.wraps(kernel)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        nonlocal dispatcher
+        if dispatcher is None:
+            import numba  # noqa: PLC0415 (the point of this module)
+
+            dispatcher = numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})(kernel)
+        return dispatcher(*args, **kwargs)
+
+    return call

@@ -1,0 +1,80 @@
+"""Every error that samplemind raises on purpose.
+
+    SampleMindError
+    ├── AnalysisError               one file has no answer: names the file and the reason
+    │   ├── FileAccessError         missing, a directory, unreadable
+    │   ├── UnsupportedFormatError  not audio, or a container or codec off the allow-list
+    │   ├── DecodeError             damaged so far that no sample could be decoded
+    │   ├── EmptyAudioError         decoded, but there is not a single frame
+    │   ├── InvalidSamplesError     samples that are NaN or infinite
+    │   └── LimitExceededError      longer, wider, faster or larger than the limits allow
+    ├── GraphError                  the feature graph is wrong, or was asked for what it hasn't got
+    │   └── UnknownFeatureError     no node of this name
+    ├── LevelUnavailableError       an analysis level that this version does not have yet
+    └── SettingsError               a setting with a value that makes no sense
+
+An `AnalysisError` costs one file; a batch records it and goes on. The others are mistakes of the caller.
+"""
+
+from __future__ import annotations
+
+
+class SampleMindError(Exception):
+    """Base of every error raised by samplemind."""
+
+
+class AnalysisError(SampleMindError):
+    """One file could not be analysed.
+
+    Args:
+        path: the file, as the caller named it.
+        reason: what is wrong with it, in words that stand alone.
+    """
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path = path
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+
+class FileAccessError(AnalysisError):
+    """The file is missing, is a directory, or can't be read."""
+
+
+class UnsupportedFormatError(AnalysisError):
+    """Not audio, or in a container or codec that is not on the allow-list."""
+
+
+class DecodeError(AnalysisError):
+    """The file is damaged: no sample could be decoded."""
+
+
+class EmptyAudioError(AnalysisError):
+    """The file holds audio of zero frames."""
+
+
+class InvalidSamplesError(AnalysisError):
+    """The decoded samples include NaN or infinite values."""
+
+
+class LimitExceededError(AnalysisError):
+    """The file declares or holds more than the limits allow."""
+
+
+class GraphError(SampleMindError):
+    """The feature graph is inconsistent, or a request does not fit it."""
+
+
+class UnknownFeatureError(GraphError):
+    """No node of this name exists."""
+
+
+class LevelUnavailableError(SampleMindError):
+    """The analysis level exists in name, but this version can't compute it yet."""
+
+
+class SettingsError(SampleMindError):
+    """A setting has a value that makes no sense."""
