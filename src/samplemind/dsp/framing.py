@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
@@ -10,13 +12,18 @@ Float32 = NDArray[np.float32]
 
 
 def next_frames(
-    tail: Float32 | None, samples: Float32, *, length: int, hop: int, last: bool
-) -> tuple[Float32, Float32]:
+    tail: Float32 | None,
+    samples: Float32,
+    *,
+    length: int,
+    hop: int,
+    last: bool,
+    pad: Literal["zeros", "edge"] = "zeros",
+) -> tuple[Float32 | None, Float32]:
     """Take the frames that are complete once `samples` have followed `tail`.
 
-    Frame k is centred on sample k * hop; the signal is padded with length // 2 zeros at both ends, so that a
-    signal of n samples has 1 + n // hop frames in all, however it is cut into blocks (librosa's
-    ``center=True, pad_mode="constant"``).
+    Frame k is centred on sample k * hop; the signal is padded by length // 2 at both ends, so that a signal of
+    n > 0 samples has 1 + n // hop frames in all, however it is cut into blocks (librosa's ``center=True``).
 
     Args:
         tail: what the previous call returned first; None at the start.
@@ -24,17 +31,22 @@ def next_frames(
         length: frame length in samples.
         hop: distance between frames in samples.
         last: no more samples follow.
+        pad: with zeros, or with copies of the first and the last sample.
 
     Returns:
         The new tail, and the frames as a read-only view of shape (frames, length).
     """
-    if tail is None:
-        tail = np.zeros(length // 2, np.float32)
-    parts = [tail, samples]
-    if last:
-        parts.append(np.zeros(length // 2, np.float32))
+    half = length // 2
+    parts = [samples]
+    if tail is not None:
+        parts.insert(0, tail)
+    elif samples.size:
+        parts.insert(0, np.full(half, samples[0] if pad == "edge" else 0, np.float32))
+    if last and (samples.size or tail is not None):
+        end = samples[-1] if samples.size else tail[-1] if tail is not None else 0
+        parts.append(np.full(half, end if pad == "edge" else 0, np.float32))
     padded = np.concatenate(parts)
     if padded.size < length:
-        return padded, np.empty((0, length), np.float32)
+        return (padded if padded.size else None), np.empty((0, length), np.float32)
     frames = sliding_window_view(padded, length)[::hop]
     return padded[len(frames) * hop :], frames

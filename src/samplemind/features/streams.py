@@ -29,9 +29,9 @@ BLOCK_S: Final = 256 * HOP_LENGTH / SAMPLE_RATE
 
 Samples = Annotated[NDArray[np.float32], Stream("samples")]
 """The file's own samples, shape (n, channels), at the file's own rate, full scale ±1."""
-Mono = Annotated[NDArray[np.float32], Stream("mono")]
+Mono = Annotated[NDArray[np.float32], Stream("mono", rate_hz=SAMPLE_RATE)]
 """One channel at 44.1 kHz, shape (n,)."""
-PerFrame = Annotated[NDArray[np.float32], Stream("frames")]
+PerFrame = Annotated[NDArray[np.float32], Stream("frames", rate_hz=FRAME_RATE)]
 """One row per frame of the full-band spectrum, shape (frames,) or (frames, …)."""
 PerTonalFrame = Annotated[NDArray[np.float32], Stream("tonal frames")]
 """One row per frame of the tonal transform, shape (frames,) or (frames, …)."""

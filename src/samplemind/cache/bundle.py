@@ -1,0 +1,72 @@
+"""What one cache entry holds: values that were computed together, each with its fingerprint, as bytes.
+
+The bytes are a safetensors file: arrays are tensors, all else is JSON in a tensor named "json" that says where the
+arrays belong. No pickle; whatever can't be read is None, a miss.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from samplemind.plain import from_plain, to_plain
+
+FORMAT: Final = 1
+"""Raised when the layout of an entry changes; entries of any other format are misses."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A node's value in plain form, and the fingerprint under which it was computed."""
+
+    fingerprint: str
+    plain: Any
+    arrays: Mapping[str, NDArray[Any]]
+
+    def value(self, hint: Any) -> Any:
+        """The value, of the node's result type.
+
+        Raises:
+            ValueError: it is not of that type.
+        """
+        return from_plain(hint, self.plain, array=lambda data: self.arrays[data["tensor"]])
+
+
+def encode(values: Mapping[str, tuple[str, Any]]) -> bytes:
+    """Pack values by name, each with its fingerprint.
+
+    Raises:
+        ValueError: a number is not finite.
+    """
+    from safetensors.numpy import save
+
+    arrays: dict[str, NDArray[Any]] = {}
+
+    def as_tensor(array: NDArray[Any]) -> dict[str, str]:
+        name = str(len(arrays))
+        arrays[name] = np.ascontiguousarray(array)
+        return {"tensor": name}
+
+    nodes = {name: [fingerprint, to_plain(value, array=as_tensor)] for name, (fingerprint, value) in values.items()}
+    text = json.dumps({"format": FORMAT, "nodes": nodes}, allow_nan=False).encode()
+    return save({"json": np.frombuffer(text, np.uint8), **arrays})
+
+
+def decode(data: bytes) -> dict[str, Stored] | None:
+    """Unpack what `encode` packed, or None if it is damaged or of another format."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    try:
+        tensors = load(data)
+        document = json.loads(tensors.pop("json").tobytes())
+        if document["format"] != FORMAT:
+            return None
+        return {name: Stored(fingerprint, plain, tensors) for name, (fingerprint, plain) in document["nodes"].items()}
+    except (SafetensorError, ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,239 @@
+"""AudioEngine: what users hold. It owns the cache and the limits, and sends every file through the one pipeline."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+import threading
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import IO, Any, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from samplemind.audio import Limits
+from samplemind.cache import FeatureCache
+from samplemind.errors import AnalysisError, LimitExceededError
+from samplemind.extraction import extract_features
+from samplemind.features.levels import AnalysisLevel
+from samplemind.pipeline import Analysis, analyze_file
+from samplemind.result import AudioFeatures
+from samplemind.settings import Settings, load_settings
+
+PathLike = str | os.PathLike[str]
+
+_SPOOL_BYTES: Final = 2**20
+
+
+class AudioEngine:
+    """Analyses audio files, and remembers the answers.
+
+    Args:
+        cache: where answers are kept: a `FeatureCache`, or None for nowhere. By default the user's cache.
+        settings: limits and folders; by default read from the environment and ``samplemind.toml``.
+
+    An engine may be used from several threads. Close it, or use it as a context manager, to let go of the cache file.
+    """
+
+    def __init__(
+        self, *, cache: FeatureCache | Literal["default"] | None = "default", settings: Settings | None = None
+    ):
+        self.settings = settings or load_settings()
+        self.cache = default_cache(self.settings) if cache == "default" else cache
+        self.limits = Limits(max_duration_s=self.settings.max_duration_s, max_bytes=self.settings.max_bytes)
+        self._counts: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> AudioEngine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the cache's files."""
+        if self.cache is not None:
+            self.cache.close()
+
+    def analyze_audio(
+        self,
+        path: PathLike,
+        *,
+        level: AnalysisLevel | str = AnalysisLevel.STANDARD,
+        use_cache: bool = True,
+        series: bool = False,
+    ) -> AudioFeatures:
+        """Analyse one file.
+
+        Args:
+            path: any audio file.
+            level: how much to find out.
+            use_cache: look the answer up and keep it; False computes everything and leaves no trace.
+            series: also give frame-level series, in `AudioFeatures.series`.
+
+        Raises:
+            AnalysisError: the file has no answer; the error names it and the reason.
+            LevelUnavailableError: this version can't compute the level.
+        """
+        return self._analyze(os.fspath(path), level=level, use_cache=use_cache, series=series).features
+
+    async def analyze_audio_async(
+        self,
+        path: PathLike,
+        *,
+        level: AnalysisLevel | str = AnalysisLevel.STANDARD,
+        use_cache: bool = True,
+        series: bool = False,
+    ) -> AudioFeatures:
+        """Like `analyze_audio`, in a thread, so that the event loop goes on."""
+        return await asyncio.to_thread(self.analyze_audio, path, level=level, use_cache=use_cache, series=series)
+
+    def analyze_stream(self, stream: IO[bytes], *, name: str = "<stdin>", **options: Any) -> AudioFeatures:
+        """Analyse the bytes of an audio file, read to their end into a temporary file that is then removed.
+
+        Args:
+            stream: binary stream.
+            name: what results and errors call the file.
+            **options: as for `analyze_audio`.
+        """
+        with tempfile.TemporaryDirectory(prefix="samplemind-") as folder:
+            path = Path(folder) / "audio"
+            with path.open("wb") as file:
+                copied = 0
+                while chunk := stream.read(_SPOOL_BYTES):
+                    copied += len(chunk)
+                    if copied > self.limits.max_bytes:
+                        raise LimitExceededError(name, f"more than {self.limits.max_bytes} bytes")
+                    file.write(chunk)
+            return self._analyze(str(path), name=name, **options).features
+
+    def batch_analyze(
+        self,
+        paths: Iterable[PathLike],
+        *,
+        level: AnalysisLevel | str = AnalysisLevel.STANDARD,
+        use_cache: bool = True,
+        series: bool = False,
+        jobs: int = 1,
+    ) -> Iterator[tuple[str, AudioFeatures | AnalysisError]]:
+        """Analyse many files; a file without an answer gives its error instead and stops nothing.
+
+        Args:
+            paths: files; read as they are needed.
+            level: how much to find out.
+            use_cache: as for `analyze_audio`.
+            series: as for `analyze_audio`.
+            jobs: threads that work side by side. Kernels run without the interpreter's lock.
+
+        Yields:
+            Path and answer, in the order of `paths`, each as soon as it and those before it are known.
+        """
+
+        def answer(path: PathLike) -> AudioFeatures | AnalysisError:
+            try:
+                return self.analyze_audio(path, level=level, use_cache=use_cache, series=series)
+            except AnalysisError as error:
+                return error
+
+        if jobs <= 1:
+            for path in paths:
+                yield os.fspath(path), answer(path)
+            return
+        with ThreadPoolExecutor(jobs, thread_name_prefix="samplemind") as pool:
+            waiting: deque[tuple[str, Future[AudioFeatures | AnalysisError]]] = deque()
+            try:
+                for path in paths:
+                    waiting.append((os.fspath(path), pool.submit(answer, path)))
+                    if len(waiting) > 2 * jobs:
+                        done, future = waiting.popleft()
+                        yield done, future.result()
+                while waiting:
+                    done, future = waiting.popleft()
+                    yield done, future.result()
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)
+
+    def extract(
+        self,
+        samples: NDArray[np.floating[Any]],
+        sample_rate: int,
+        *,
+        features: Iterable[str],
+        given: Mapping[str, Any] | None = None,
+        use_cache: bool = True,
+    ) -> dict[str, Any]:
+        """Compute single features of samples in memory.
+
+        Args:
+            samples: shape (n,) or (n, channels), full scale ±1.
+            sample_rate: in Hz.
+            features: names of nodes of the graph; `samplemind explain` lists them. A per-frame node gives its whole
+                series.
+            given: values that replace nodes, which then don't run.
+            use_cache: keep and look up the answer, by the digest of memory, dtype, shape and rate.
+
+        Returns:
+            Value by name: arrays, numbers, the node's own types, or `Unknown`.
+
+        Raises:
+            InvalidSamplesError: samples that are empty, not finite, or not of one of these shapes.
+            UnknownFeatureError: a name that is no node.
+            GraphError: given series are not as long as those that they meet.
+        """
+        cache = self.cache if use_cache else None
+        return extract_features(samples, sample_rate, sorted(set(features)), given=given, cache=cache)
+
+    def stats(self) -> dict[str, Any]:
+        """Files analysed, answered by the cache alone and failed since the engine was made, and the cache's state."""
+        with self._lock:
+            counts = {name: self._counts[name] for name in ("analyzed", "from_cache", "failed")}
+        return {**counts, "cache": self.cache.stats() if self.cache else None}
+
+    def _analyze(
+        self,
+        path: str,
+        *,
+        level: AnalysisLevel | str = AnalysisLevel.STANDARD,
+        use_cache: bool = True,
+        series: bool = False,
+        name: str | None = None,
+    ) -> Analysis:
+        try:
+            analysis = analyze_file(
+                path,
+                level=AnalysisLevel(level),
+                cache=self.cache if use_cache else None,
+                limits=self.limits,
+                series=series,
+                name=name,
+            )
+        except AnalysisError:
+            self._count("failed")
+            raise
+        self._count("from_cache" if analysis.run is None else "analyzed")
+        return analysis
+
+    def _count(self, what: str) -> None:
+        with self._lock:
+            self._counts[what] += 1
+
+
+def default_cache(settings: Settings) -> FeatureCache:
+    """The user's cache, as the settings place it."""
+    return FeatureCache.at(settings.cache_folder, max_bytes=settings.cache_max_bytes)
+
+
+def analyze(
+    path: PathLike,
+    *,
+    level: AnalysisLevel | str = AnalysisLevel.STANDARD,
+    use_cache: bool = True,
+    series: bool = False,
+) -> AudioFeatures:
+    """Analyse one file with the user's settings and cache; see `AudioEngine.analyze_audio`."""
+    with AudioEngine() as engine:
+        return engine.analyze_audio(path, level=level, use_cache=use_cache, series=series)

@@ -1,0 +1,244 @@
+"""Running a plan over a sound: block by block, every node once per row, memory bounded by the block.
+
+Every streamed node has a feed: the rows that it has given and that somebody still needs. In each step the sources
+(the sound, and series that the caller gave) put one block into their feeds, and each node takes as many rows as all
+its inputs have, less the context that it wants to see after them. So contexts add up along the graph by
+themselves, and no node knows how the sound was cut. When the last block has passed, track nodes see whole series.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from samplemind.errors import GraphError
+from samplemind.graph import Graph, Node, Unknown, stream_of
+
+Rows = NDArray[Any]
+
+_GIVEN_ROWS = 256
+"""Rows of a given series per step, as many as the sound brings."""
+
+
+@dataclass
+class Run:
+    """What a run gave, and what it cost."""
+
+    values: dict[str, Any]
+    """The wanted nodes: arrays for series, else the node's value or `Unknown`."""
+    seconds: dict[str, float] = field(default_factory=dict)
+    """Time spent in each node's function."""
+    calls: dict[str, int] = field(default_factory=dict)
+    """Calls of each node's function."""
+
+
+class _Feed:
+    """The rows of one series that have come and are still needed."""
+
+    def __init__(self) -> None:
+        self.rows: Rows | None = None
+        self.start = 0
+        self.finished = False
+
+    @property
+    def end(self) -> int:
+        return self.start if self.rows is None else self.start + len(self.rows)
+
+    def push(self, rows: Rows) -> None:
+        kept = self.rows is not None and len(self.rows) > 0
+        self.rows = np.concatenate([self.rows, rows]) if kept and self.rows is not None else rows
+
+    def between(self, low: int, high: int) -> Rows:
+        if self.rows is None:
+            raise GraphError("a series was read before its first block")
+        return self.rows[low - self.start : high - self.start]
+
+    def forget_before(self, row: int) -> None:
+        if self.rows is not None and row > self.start:
+            self.rows = self.rows[row - self.start :]
+            self.start = row
+
+
+class _Step:
+    """A streaming node at work."""
+
+    def __init__(self, node: Node, feeds: Mapping[str, _Feed], constants: Mapping[str, Any], run: Run) -> None:
+        self.node = node
+        self.inputs = {name: feeds[name] for name in node.parameters if name in feeds}
+        self.constants = {name: constants[name] for name in node.parameters if name not in feeds}
+        self.feed = feeds.get(node.name)
+        self.state: Any = None
+        self.done = 0
+        self.finished = False
+        self.run = run
+
+    def advance(self) -> Rows | None:
+        """Take the rows that are there; give the rows that come of them."""
+        before, after = self.node.context
+        end = min(feed.end for feed in self.inputs.values())
+        finishing = all(feed.finished for feed in self.inputs.values()) and not self.finished
+        if finishing:
+            self._check_lengths(end)
+        high = end if finishing else end - after
+        started = self.node.name in self.run.calls
+        if high <= self.done and not (finishing and (self.node.wants_last or not started)):
+            self.finished = self.finished or finishing
+            self._finish_feed()
+            return None
+        low = max(0, self.done - before)
+        blocks = {name: feed.between(low, min(high + after, end)) for name, feed in self.inputs.items()}
+        result = self._call(blocks, finishing)
+        rows: Rows | None = result
+        if self.node.kind == "scan":
+            self.state, rows = result
+        elif self.node.kind == "fold":
+            self.state, rows = result, None
+        else:
+            if len(result) != min(high + after, end) - low:
+                raise GraphError(f"{self.node.name!r} gave {len(result)} rows for {min(high + after, end) - low}")
+            rows = result[self.done - low : high - low]
+        self.done = max(self.done, high)
+        self.finished = finishing
+        if self.feed is not None and rows is not None:
+            self.feed.push(rows)
+        self._finish_feed()
+        return rows
+
+    def needs_from(self) -> int:
+        """The first row of its inputs that the node will still look at."""
+        return max(0, self.done - self.node.context[0])
+
+    def _finish_feed(self) -> None:
+        if self.finished and self.feed is not None:
+            self.feed.finished = True
+
+    def _check_lengths(self, end: int) -> None:
+        lengths = {name: feed.end for name, feed in self.inputs.items()}
+        if any(length != end for length in lengths.values()):
+            raise GraphError(f"{self.node.name!r} needs series of equal length, not {lengths}")
+
+    def _call(self, blocks: Mapping[str, Rows], last: bool) -> Any:
+        arguments = {**self.constants, **blocks}
+        if self.node.wants_last:
+            arguments["last"] = last
+        if self.node.kind in ("scan", "fold"):
+            arguments["state"] = self.state
+        return _timed(self.node, arguments, self.run)
+
+
+def _timed(node: Node, arguments: Mapping[str, Any], run: Run) -> Any:
+    started = time.perf_counter()
+    try:
+        return node.function(**arguments)
+    except Exception as error:
+        error.add_note(f"in the feature {node.name!r}")
+        raise
+    finally:
+        run.seconds[node.name] = run.seconds.get(node.name, 0.0) + time.perf_counter() - started
+        run.calls[node.name] = run.calls.get(node.name, 0) + 1
+
+
+def run_graph(
+    graph: Graph,
+    wanted: Iterable[str],
+    *,
+    blocks: Iterable[Rows] = (),
+    source: str = "samples",
+    inputs: Mapping[str, Any] | None = None,
+    given: Mapping[str, Any] | None = None,
+) -> Run:
+    """Compute the wanted nodes.
+
+    Args:
+        graph: where they are.
+        wanted: names of nodes. Of a streamed node the whole series is returned.
+        blocks: the sound, shape (n, …) each; read only as far as a node needs it.
+        source: the input that the blocks are.
+        inputs: the graph's other inputs, by name.
+        given: values that replace nodes: nothing runs only for their sake. Of a streamed node, the whole series.
+
+    Raises:
+        UnknownFeatureError: a name that the graph hasn't got.
+        GraphError: an input is missing, or given series are not as long as those that they meet.
+    """
+    given = dict(given or {})
+    plan = graph.plan(wanted, given=given)
+    constants: dict[str, Any] = {**graph.settings, **(inputs or {}), **given}
+    missing = sorted(plan.inputs - constants.keys() - {source})
+    if missing:
+        raise GraphError(f"nothing was handed in for {', '.join(missing)}")
+    sources = {name: _cut(value) for name, value in given.items() if name in plan.inputs and _is_series(graph, name)}
+    if source in plan.inputs and source not in sources:
+        sources[source] = iter(blocks)
+    run = Run(values={})
+    consumers = {name for member in plan.streaming for name in member.parameters}
+    feeds = {m.name: _Feed() for m in plan.streaming if m.stream and m.name in consumers}
+    feeds |= {name: _Feed() for name in sources if name in consumers}
+    steps = [_Step(member, feeds, constants, run) for member in plan.streaming]
+    readers = {name: [s for s in steps if name in s.inputs] for name in feeds}
+    kept: dict[str, list[Rows]] = {name: [] for name in plan.kept}
+
+    for arrived in _lockstep({name: blocks for name, blocks in sources.items() if name in feeds}):
+        for name, (block, last) in arrived.items():
+            feeds[name].push(block)
+            feeds[name].finished = last
+        for step in steps:
+            rows = step.advance()
+            if rows is not None and step.node.name in kept:
+                kept[step.node.name].append(rows)
+        for name, feed in feeds.items():
+            feed.forget_before(min(step.needs_from() for step in readers[name]))
+
+    for name, chunks in kept.items():
+        constants[name] = np.concatenate(chunks)
+    for step in steps:
+        if step.node.kind == "fold":
+            constants[step.node.name] = step.state
+    for member in plan.track:
+        constants[member.name] = _value(member, constants, run)
+    run.values = {name: constants[name] for name in plan.wanted}
+    return run
+
+
+def _value(member: Node, constants: Mapping[str, Any], run: Run) -> Any:
+    arguments = {name: constants[name] for name in member.parameters}
+    for name, argument in arguments.items():
+        if isinstance(argument, Unknown) and name not in member.admits_unknown:
+            return argument
+    return _timed(member, arguments, run)
+
+
+def _is_series(graph: Graph, name: str) -> bool:
+    hint = graph.inputs[name] if name in graph.inputs else graph.node(name).result
+    return stream_of(hint) is not None
+
+
+def _cut(series: Rows) -> Iterator[Rows]:
+    series = np.asarray(series)
+    for start in range(0, max(len(series), 1), _GIVEN_ROWS):
+        yield series[start : start + _GIVEN_ROWS]
+
+
+def _lockstep(sources: Mapping[str, Iterator[Rows]]) -> Iterator[dict[str, tuple[Rows, bool]]]:
+    """One block of every source at a time, each with whether it is the source's last."""
+    ahead: dict[str, Rows] = {}
+    for name, blocks in sources.items():
+        first = next(blocks, None)
+        if first is None:
+            raise GraphError(f"{name!r} has no rows at all")
+        ahead[name] = first
+    while ahead:
+        arrived: dict[str, tuple[Rows, bool]] = {}
+        for name, block in list(ahead.items()):
+            following = next(sources[name], None)
+            arrived[name] = (block, following is None)
+            if following is None:
+                del ahead[name]
+            else:
+                ahead[name] = following
+        yield arrived
