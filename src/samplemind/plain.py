@@ -143,7 +143,8 @@ def json_schema(hint: Any) -> dict[str, Any]:
     if origin is tuple:
         if arguments[-1] is ...:
             return {"type": "array", "items": json_schema(arguments[0])}
-        return {"type": "array", "prefixItems": [json_schema(a) for a in arguments], "items": False}
+        items = [json_schema(argument) for argument in arguments]
+        return {"type": "array", "prefixItems": items, "minItems": len(items), "items": False}
     if origin is not None:
         return {"type": "object", "additionalProperties": json_schema(arguments[1])}
     if dataclasses.is_dataclass(hint):

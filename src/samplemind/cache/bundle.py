@@ -1,7 +1,7 @@
 """What one cache entry holds: values that were computed together, each with its fingerprint, as bytes.
 
-The bytes are a safetensors file: arrays are tensors, all else is JSON in a tensor named "json" that says where the
-arrays belong. No pickle; whatever can't be read is None, a miss.
+The bytes are a checksum and a safetensors file: arrays are tensors, all else is JSON in a tensor named "json" that
+says where the arrays belong. No pickle; whatever is damaged or can't be read is None, a miss.
 """
 
 from __future__ import annotations
@@ -12,12 +12,16 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+from blake3 import blake3
 from numpy.typing import NDArray
 
 from samplemind.plain import from_plain, to_plain
 
 FORMAT: Final = 1
 """Raised when the layout of an entry changes; entries of any other format are misses."""
+
+
+_CHECKSUM_BYTES: Final = 16
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,8 @@ def encode(values: Mapping[str, tuple[str, Any]]) -> bytes:
 
     nodes = {name: [fingerprint, to_plain(value, array=as_tensor)] for name, (fingerprint, value) in values.items()}
     text = json.dumps({"format": FORMAT, "nodes": nodes}, allow_nan=False).encode()
-    return save({"json": np.frombuffer(text, np.uint8), **arrays})
+    body = save({"json": np.frombuffer(text, np.uint8), **arrays})
+    return _checksum(body) + body
 
 
 def decode(data: bytes) -> dict[str, Stored] | None:
@@ -62,11 +67,18 @@ def decode(data: bytes) -> dict[str, Stored] | None:
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
+    checksum, body = data[:_CHECKSUM_BYTES], data[_CHECKSUM_BYTES:]
+    if checksum != _checksum(body):
+        return None
     try:
-        tensors = load(data)
+        tensors = load(body)
         document = json.loads(tensors.pop("json").tobytes())
         if document["format"] != FORMAT:
             return None
         return {name: Stored(fingerprint, plain, tensors) for name, (fingerprint, plain) in document["nodes"].items()}
     except (SafetensorError, ValueError, KeyError, TypeError):
         return None
+
+
+def _checksum(body: bytes) -> bytes:
+    return blake3(body).digest(length=_CHECKSUM_BYTES)

@@ -43,9 +43,13 @@ def _gather(
     bands = np.empty((rows.shape[0], weights.shape[0]), np.float32)
     for row in range(rows.shape[0]):
         for band in range(weights.shape[0]):
+            # Slices rather than offsets: their indices start at 0, so that the compiler sees they can't be negative
+            # and uses vector instructions.
+            values = rows[row, starts[band] : stops[band]]
+            factors = weights[band, starts[band] : stops[band]]
             total = np.float32(0)
-            for column in range(starts[band], stops[band]):
-                total += rows[row, column] * weights[band, column]
+            for k in range(values.size):
+                total += values[k] * factors[k]
             bands[row, band] = total
     return bands
 

@@ -120,21 +120,26 @@ def peaks_and_valleys(magnitude: NDArray[np.float32], bands: NDArray[np.int64]) 
             first, stop, count = bands[band]
             largest[:count] = -np.inf
             smallest[:count] = np.inf
-            # Insertion into short sorted lists: few values of a band get past the first comparison.
-            for k in range(first, stop):
-                value = magnitude[row, k]
-                if value > largest[count - 1]:
+            # Insertion into short sorted lists: few values of a band get past the comparison with the outermost.
+            values = magnitude[row, first:stop]
+            bar = -np.inf
+            for k in range(values.size):
+                if values[k] > bar:
                     place = count - 1
-                    while place > 0 and largest[place - 1] < value:
+                    while place > 0 and largest[place - 1] < values[k]:
                         largest[place] = largest[place - 1]
                         place -= 1
-                    largest[place] = value
-                if value < smallest[count - 1]:
+                    largest[place] = values[k]
+                    bar = largest[count - 1]
+            bar = np.inf
+            for k in range(values.size):
+                if values[k] < bar:
                     place = count - 1
-                    while place > 0 and smallest[place - 1] > value:
+                    while place > 0 and smallest[place - 1] > values[k]:
                         smallest[place] = smallest[place - 1]
                         place -= 1
-                    smallest[place] = value
+                    smallest[place] = values[k]
+                    bar = smallest[count - 1]
             for k in range(count):
                 found[0, row, band] += largest[k] / count
                 found[1, row, band] += smallest[k] / count

@@ -1,0 +1,62 @@
+"""Fixtures that all tests share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import settings
+from numpy.typing import NDArray
+
+from samplemind.cache import FeatureCache
+from samplemind.engine import AudioEngine
+
+# How long an example takes depends on the machine, and the first one may compile a kernel.
+settings.register_profile("samplemind", deadline=None)
+settings.load_profile("samplemind")
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+WriteWav = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def corpus() -> Path:
+    """The folder of labelled real audio; tests that need it skip where it is missing."""
+    folder = Path(os.environ.get("SAMPLEMIND_CORPUS", REPOSITORY.parent / "shared" / "corpus"))
+    if not (folder / "labels.csv").is_file():
+        pytest.skip("no labelled corpus: set SAMPLEMIND_CORPUS to its folder")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep every test away from the user's cache and settings."""
+    folder = tmp_path_factory.mktemp("user")
+    monkeypatch.setenv("SAMPLEMIND_CACHE_DIR", str(folder / "cache"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(folder / "config"))
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[AudioEngine]:
+    """An engine with a cache of its own."""
+    with AudioEngine(cache=FeatureCache.at(tmp_path / "cache")) as engine:
+        yield engine
+
+
+@pytest.fixture
+def write_wav(tmp_path: Path) -> WriteWav:
+    """Write samples of shape (n,) or (n, channels) to a WAV file of 32-bit floats, or another subtype."""
+
+    def write(
+        samples: NDArray[np.floating], *, name: str = "sound.wav", sample_rate: int = 44_100, subtype: str = "FLOAT"
+    ) -> Path:
+        path = tmp_path / name
+        soundfile.write(path, samples, sample_rate, subtype=subtype)
+        return path
+
+    return write
