@@ -109,7 +109,10 @@ class AudioEngine:
                     if copied > self.limits.max_bytes:
                         raise LimitExceededError(name, f"more than {self.limits.max_bytes} bytes")
                     file.write(chunk)
-            return self._analyze(str(path), name=name, **options).features
+            try:
+                return self._analyze(str(path), name=name, **options).features
+            except AnalysisError as error:
+                raise type(error)(name, error.reason) from None
 
     def batch_analyze(
         self,

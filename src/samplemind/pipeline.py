@@ -7,6 +7,7 @@ path ─▶ stat ─▶ file digest ─▶ audio digest ─▶ values of nodes
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,8 +22,8 @@ from samplemind.audio import (
     AudioInfo,
     Limits,
     StatKey,
-    current_decoder,
     file_digest,
+    is_current,
     open_audio,
     settled,
     stat_key,
@@ -161,7 +162,8 @@ class _Sound:
 
 
 def _file_digest(stat: StatKey, cache: FeatureCache | None) -> str:
-    key = f"stat/{stat.key}"
+    # Hashed, because a path need not be text that a database can hold.
+    key = f"stat/{hashlib.blake2b(repr(stat).encode('utf-8', 'surrogatepass'), digest_size=16).hexdigest()}"
     known = cache.get(key) if cache else None
     if known is not None:
         return known.decode()
@@ -180,7 +182,7 @@ def _known_facts(digest: str, cache: FeatureCache | None) -> FileFacts | None:
         facts: FileFacts = from_plain(FileFacts, json.loads(data))
     except ValueError:
         return None
-    return facts if facts.decoder == current_decoder(facts.decoder) else None
+    return facts if is_current(facts.decoder) else None
 
 
 def _keep_facts(digest: str, sound: _Sound, cache: FeatureCache | None) -> None:

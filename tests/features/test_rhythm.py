@@ -47,6 +47,8 @@ def mel_of(sound: Float32) -> Float32:
     """Power mel spectrogram of a 44.1 kHz sound, by librosa, shape (frames, 128)."""
     import librosa
 
+    # Librosa warns about sounds shorter than a frame; zeros beyond the end add empty frames only.
+    sound = np.pad(sound, (0, max(0, 2048 - len(sound))))
     spectrogram = librosa.feature.melspectrogram(
         y=sound, sr=SAMPLE_RATE, n_fft=2048, hop_length=512, power=2.0, center=True, pad_mode="constant"
     )
