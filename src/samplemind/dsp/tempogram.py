@@ -1,0 +1,100 @@
+"""How strongly a sound repeats after each lag, and the tempi that this speaks for."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float64 = NDArray[np.float64]
+
+OVERSAMPLING: Final = 4
+"""Points of the autocorrelation per frame: its peaks are read between the frames."""
+LOCAL_MEAN_FRAMES: Final = 43
+"""Half the width of the local mean that is taken off the onset strength: 0.5 s at 86 frames per second."""
+BLOCK_FRAMES: Final = 8192
+"""Frames per Fourier transform: memory does not grow with the length of the sound."""
+OVERLAP_FLOOR: Final = 0.06
+"""Smallest product of the overlapping energies, as a share of the squared energy: where hardly anything overlaps,
+agreement is chance and must not count in full."""
+EDGE_FRAMES: Final = 4
+"""Frames before the first and after the last onset that still belong to them."""
+
+
+def sounding_frames(onsets: Float64, frame_rate: float) -> tuple[int, int]:
+    """First frame and end of the part between the first and the last onset: silence around it has no say.
+
+    Args:
+        onsets: times in seconds, ascending, at least one.
+        frame_rate: frames per second.
+    """
+    return max(0, int(onsets[0] * frame_rate) - EDGE_FRAMES), int(onsets[-1] * frame_rate) + EDGE_FRAMES + 1
+
+
+def pulse(bands: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Onset strength without its slow changes.
+
+    Smoothed over three frames, so that a repetition which falls between two frames counts as much as one that
+    falls on them; less its mean over one second around. Zero where the sound is silent.
+
+    Args:
+        bands: shape (frames, bands).
+
+    Returns:
+        Shape (frames, bands).
+    """
+    changes = np.empty(bands.shape, np.float32)
+    count = len(bands)
+    first = np.maximum(np.arange(count) - LOCAL_MEAN_FRAMES, 0)
+    end = np.minimum(np.arange(count) + LOCAL_MEAN_FRAMES + 1, count)
+    # Band by band: a sound of ten hours has three million frames.
+    for band in range(bands.shape[1]):
+        padded = np.pad(bands[:, band], 1)
+        smooth = (padded[:-2] + padded[2:]) / 4 + padded[1:-1] / 2
+        sums = np.zeros(count + 1)
+        np.cumsum(smooth, dtype=np.float64, out=sums[1:])
+        changes[:, band] = smooth - (sums[end] - sums[first]) / (end - first)
+    return changes
+
+
+def autocorrelation(signals: NDArray[np.float32], lags: int) -> Float64:
+    """Normalised autocorrelation of several signals, weighted by their strength and summed.
+
+    Each lag is divided by the geometric mean of the energies that overlap at that lag: 1 means that the sound
+    repeats exactly, however long or short it is.
+
+    Args:
+        signals: shape (n, signals).
+        lags: how many lags, from 0, are wanted; at most n.
+
+    Returns:
+        Shape (lags * OVERSAMPLING,), at steps of 1 / OVERSAMPLING.
+    """
+    count = len(signals)
+    block = min(count, BLOCK_FRAMES)
+    size = 1 << (block + lags).bit_length()
+    cross = np.zeros((size // 2 + 1, signals.shape[1]), np.complex128)
+    for start in range(0, count, block):
+        here = np.fft.rfft(signals[start : start + block], size, axis=0)
+        ahead = np.fft.rfft(signals[start : start + block + lags], size, axis=0)
+        cross += here.conj() * ahead
+    cross[-1] /= 2  # Padding the spectrum makes two bins of the highest one.
+    products = np.fft.irfft(cross, size * OVERSAMPLING, axis=0)[: lags * OVERSAMPLING] * OVERSAMPLING
+    total = np.einsum("ij,ij->j", signals, signals, dtype=np.float64)
+    # At lag k the last k frames find no partner, nor do the first k.
+    none = np.zeros((1, signals.shape[1]))
+    lost_end = np.cumsum(np.square(signals[:-lags:-1], dtype=np.float64), axis=0)
+    lost_start = np.cumsum(np.square(signals[: lags - 1], dtype=np.float64), axis=0)
+    head, tail = total - np.concatenate([none, lost_end]), total - np.concatenate([none, lost_start])
+    partners = np.sqrt(np.maximum(head * tail, OVERLAP_FLOOR * total**2))
+    overlap = np.repeat(partners, OVERSAMPLING, axis=0)
+    weights = np.sqrt(total)
+    correlation: Float64 = (products / np.maximum(overlap, 1e-300)) @ (weights / max(weights.sum(), 1e-300))
+    return correlation
+
+
+def at_lags(correlation: Float64, lags: Float64) -> Float64:
+    """Autocorrelation at fractional lags in frames; NaN past its end."""
+    positions = np.arange(len(correlation)) / OVERSAMPLING
+    return np.interp(lags, positions, correlation, right=np.nan)

@@ -1,0 +1,101 @@
+"""When something starts: how strongly sound sets in, per frame, and the times of the onsets."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from samplemind.features.streams import FRAME_RATE, PerFrame
+from samplemind.graph import node
+
+FLUX_LAG: Final = 2
+"""Frames over which a rise is measured: 23 ms, about half a window, as SuperFlux recommends."""
+BAND_EDGES: Final = (0, 5, 20, 60, 128)
+"""Mel bands where the four onset bands meet: 0, about 150 Hz, 600 Hz, 3 kHz, 22 kHz (kick, bass and body of
+drums, snare and voice, cymbals)."""
+_SIZES: Final = np.diff(BAND_EDGES)
+_BAND_SHARES: Final = (_SIZES / BAND_EDGES[-1]).astype(np.float32)
+_BAND_MEANS: Final = np.repeat(np.diag(1 / _SIZES), _SIZES, axis=0).astype(np.float32)
+
+PEAK_RADIUS: Final = round(0.03 * FRAME_RATE)
+"""Frames on both sides over which an onset must be the maximum (Böck et al. 2012: 30 ms)."""
+MEAN_BEFORE: Final = round(0.10 * FRAME_RATE)
+"""Frames before an onset over which the local mean is taken (Böck et al. 2012: 100 ms)."""
+MEAN_AFTER: Final = round(0.07 * FRAME_RATE)
+"""Frames after an onset over which the local mean is taken (Böck et al. 2012: 70 ms)."""
+THRESHOLD: Final = 0.06
+"""How far an onset rises above the local mean, as a share of the strongest onsets of the sound. Onset F on
+real recordings varies by less than 0.01 between 0.05 and 0.08."""
+STRONGEST_SHARE: Final = 0.01
+"""Share of the frames whose mean envelope is "the strongest onsets" (at least three frames)."""
+
+
+@node(context=(FLUX_LAG, 0))
+def onset_bands(mel: PerFrame) -> PerFrame:
+    """Rise of the sound in four frequency bands, per frame.
+
+    Half-wave rectified difference of the mel spectrogram to a frame 23 ms earlier, after a maximum filter over
+    three mel bands has hidden vibrato, averaged over each band. The spectrogram is compressed by a power of
+    1/4 (the square root of magnitude): like a logarithm it brings soft and loud events together, but a gain
+    scales every value alike, so that it cancels wherever the sound is compared with itself.
+
+    Returns:
+        Shape (frames, 4), not negative, low to high. Sound that is there at the first frame counts as a rise.
+
+    Source: S. Böck, G. Widmer, "Maximum filter vibrato suppression for onset detection", DAFx 2013.
+    """
+    compressed = np.sqrt(np.sqrt(mel))
+    before = np.zeros_like(compressed)
+    earlier, widest = compressed[:-FLUX_LAG], before[FLUX_LAG:]
+    widest[...] = earlier
+    np.maximum(widest[:, 1:], earlier[:, :-1], out=widest[:, 1:])
+    np.maximum(widest[:, :-1], earlier[:, 1:], out=widest[:, :-1])
+    np.subtract(compressed, before, out=compressed)
+    np.maximum(compressed, 0.0, out=compressed)
+    bands: NDArray[np.float32] = compressed @ _BAND_MEANS
+    return bands
+
+
+def onset_envelope(onset_bands: PerFrame) -> PerFrame:
+    """Rise of the sound over all mel bands, per frame: the SuperFlux onset strength.
+
+    Returns:
+        Shape (frames,), not negative; scales with the fourth root of power, so compare it only within a sound.
+    """
+    envelope: NDArray[np.float32] = onset_bands @ _BAND_SHARES
+    return envelope
+
+
+def onsets(onset_envelope: PerFrame) -> NDArray[np.float64]:
+    """Times of the onsets, in seconds, ascending; empty when nothing sets in.
+
+    An onset is a frame whose envelope is the largest within 30 ms and rises above the local mean by a share of
+    the strongest onsets of the sound; its time is that of the parabola through the frame and its neighbours.
+
+    Source: S. Böck, F. Krebs, M. Schedl, "Evaluating the online capabilities of onset detection methods",
+    ISMIR 2012.
+    """
+    count = len(onset_envelope)
+    if not count:
+        return np.empty(0)
+    top = max(3, int(count * STRONGEST_SHARE))
+    strongest = float(np.sort(onset_envelope)[-top:].mean())
+    if strongest <= 0.0:
+        return np.empty(0)
+    around = np.pad(onset_envelope, PEAK_RADIUS)
+    largest = sliding_window_view(around, 2 * PEAK_RADIUS + 1).max(axis=1)
+    sums = np.concatenate([np.zeros(1), np.cumsum(np.pad(onset_envelope, (MEAN_BEFORE, MEAN_AFTER)), dtype=float)])
+    width = MEAN_BEFORE + MEAN_AFTER + 1
+    local_mean = (sums[width:] - sums[:-width]) / width
+    frames = np.flatnonzero((onset_envelope == largest) & (onset_envelope >= local_mean + THRESHOLD * strongest))
+    if frames.size > 1:
+        # Equal neighbours (a plateau) are one onset.
+        frames = frames[np.concatenate([[True], np.diff(frames) > PEAK_RADIUS])]
+    middle = around[PEAK_RADIUS + frames].astype(float)
+    left, right = around[PEAK_RADIUS - 1 + frames], around[PEAK_RADIUS + 1 + frames]
+    curvature = 2 * middle - left - right
+    offset = np.where(curvature > 0, (right - left) / (2 * np.maximum(curvature, 1e-300)), 0.0)
+    return np.maximum(0.0, (frames + offset) / FRAME_RATE)
