@@ -126,7 +126,7 @@ def test_tech_3342_loudness_range(levels: tuple[float, ...], expected: float, sa
 @pytest.mark.parametrize("channels", [1, 2, 5])
 def test_agrees_with_pyloudnorm(channels: int, sample_rate: int) -> None:
     sound = noise(8.0 * channels, sample_rate=sample_rate).reshape(-1, channels)
-    sound *= np.repeat(np.float32([0.1, 1.0, 0.01, 0.3]), len(sound) // 4)[:, np.newaxis]
+    sound *= np.repeat(np.array([0.1, 1.0, 0.01, 0.3], np.float32), len(sound) // 4)[:, np.newaxis]
     expected = pyloudnorm.Meter(sample_rate).integrated_loudness(sound.astype(float))
     assert loudness_lufs(power_of(sound, sample_rate)) == pytest.approx(expected, abs=0.05)
 

@@ -14,7 +14,19 @@ from numpy.typing import NDArray
 from samplemind.features.streams import Samples
 from samplemind.graph import Graph
 
-MODULES: Final = ("downmix", "spectra", "timbre", "onsets", "metre", "beats", "tempo")
+MODULES: Final = (
+    "downmix",
+    "spectra",
+    "timbre",
+    "loudness",
+    "peaks",
+    "onsets",
+    "metre",
+    "beats",
+    "tempo",
+    "kind",
+    "similarity",
+)
 """The families of features, from the samples up."""
 
 INPUTS: Final = {"samples": Samples, "sample_rate": int, "mono_channel": int | None}
