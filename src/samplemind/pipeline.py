@@ -257,6 +257,7 @@ def _features(
         audio_digest=facts.audio_digest,
         container=facts.container,
         codec=facts.codec,
+        duration_s=values["duration_s"],
         sample_rate_hz=facts.sample_rate,
         channels=facts.channels,
         bit_depth=facts.bit_depth,

@@ -1,7 +1,7 @@
 """Values to plain data (what JSON can say) and back, led by type annotations.
 
-Handles None, bool, int, float, str, enums of strings, tuples, string-keyed mappings, NumPy arrays, frozen dataclasses
-and unions of these. A union is told apart by the shape of the data: dataclasses by their field names.
+Handles None, bool, int, float, str, literals and enums of strings, tuples, string-keyed mappings, NumPy arrays,
+frozen dataclasses and unions of these. A union is told apart by the shape of the data, dataclasses by field names.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import functools
 import math
 import types
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,7 +66,8 @@ def from_plain(hint: Any, data: Any, *, array: Callable[[Any], Array] = np.asarr
     if origin is Annotated:
         return from_plain(arguments[0], data, array=array)
     if origin in (Union, types.UnionType):
-        for member in arguments:
+        # Dataclasses first: their field names tell more than the form that the caller gives to arrays.
+        for member in sorted(arguments, key=dataclasses.is_dataclass, reverse=True):
             if _matches(member, data):
                 return from_plain(member, data, array=array)
     elif origin is np.ndarray:
@@ -74,7 +75,7 @@ def from_plain(hint: Any, data: Any, *, array: Callable[[Any], Array] = np.asarr
     elif origin is tuple and isinstance(data, list):
         items = [arguments[0]] * len(data) if arguments[-1] is ... else arguments
         return tuple(from_plain(item, entry, array=array) for item, entry in zip(items, data, strict=True))
-    elif origin is not None and issubclass(origin, Mapping) and isinstance(data, Mapping):
+    elif isinstance(origin, type) and issubclass(origin, Mapping) and isinstance(data, Mapping):
         return {key: from_plain(arguments[1], entry, array=array) for key, entry in data.items()}
     elif dataclasses.is_dataclass(hint) and _matches(hint, data):
         return _constructor(hint)(
@@ -114,6 +115,8 @@ def _matches(hint: Any, data: Any) -> bool:
         return isinstance(data, list | dict)
     if origin is tuple:
         return isinstance(data, list)
+    if origin is Literal:
+        return data in get_args(hint)
     if origin is not None:
         return isinstance(data, Mapping)
     if hint is float:
@@ -145,6 +148,8 @@ def json_schema(hint: Any) -> dict[str, Any]:
             return {"type": "array", "items": json_schema(arguments[0])}
         items = [json_schema(argument) for argument in arguments]
         return {"type": "array", "prefixItems": items, "minItems": len(items), "items": False}
+    if origin is Literal:
+        return {"type": "string", "enum": list(arguments)}
     if origin is not None:
         return {"type": "object", "additionalProperties": json_schema(arguments[1])}
     if dataclasses.is_dataclass(hint):

@@ -135,7 +135,7 @@ class AudioFeatures:
     tempo_bpm: float | None = _of("tempo", _attribute("bpm"))
     tempo_confidence: float | None = _of("tempo", _attribute("confidence"))
     tempo_candidates: tuple[TempoCandidate, ...] | None = _of(
-        "tempo", lambda tempo: tuple(TempoCandidate(c.tempo_bpm, c.probability) for c in tempo.candidates)
+        "tempo", lambda tempo: tuple(TempoCandidate(bpm, probability) for bpm, probability in tempo.candidates)
     )
     time_signature: str | None = _later(AnalysisLevel.DETAILED)
     beats_s: tuple[float, ...] | None = _of("beats", _numbers)

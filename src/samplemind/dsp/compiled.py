@@ -25,7 +25,7 @@ def compiled(kernel: Callable[P, R]) -> Callable[P, R]:
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         nonlocal dispatcher
         if dispatcher is None:
-            import numba  # noqa: PLC0415 (the point of this module)
+            import numba
 
             dispatcher = numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})(kernel)
         return dispatcher(*args, **kwargs)

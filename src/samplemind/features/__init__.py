@@ -24,7 +24,11 @@ MODULES: Final = (
     "metre",
     "beats",
     "tempo",
+    "tonality",
     "kind",
+    "opening",
+    "pitch",
+    "envelope",
     "similarity",
 )
 """The families of features, from the samples up."""

@@ -1,0 +1,72 @@
+"""Which files are meant: arguments and lists become paths, folders the audio files in them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from samplemind.errors import FileAccessError
+
+AUDIO_SUFFIXES: Final = (
+    *(".wav", ".wave", ".bwf", ".rf64", ".w64", ".aif", ".aiff", ".aifc", ".caf", ".au", ".snd", ".voc"),
+    *(".flac", ".alac", ".ape", ".wv", ".tta", ".tak", ".dsf"),
+    *(".mp3", ".mp2", ".m4a", ".m4b", ".aac", ".ogg", ".oga", ".opus", ".spx", ".wma", ".mpc", ".amr"),
+    *(".ac3", ".eac3", ".dts", ".mka"),
+    *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".flv", ".3gp"),
+)
+"""Names of audio files, and of films with sound, end like this, in capitals or not. Only folders are filtered by it."""
+
+
+def audio_files(arguments: Iterable[str]) -> Iterator[str | FileAccessError]:
+    """Walk through files and folders, lazily and in order.
+
+    A path that is not a folder is given as it stands, whatever its name and whether it exists or not. A folder gives
+    its audio files (told by `AUDIO_SUFFIXES`) and those of the folders in it, sorted by name. Names that start with a
+    dot are skipped. Links are followed, but no folder is entered twice.
+
+    Yields:
+        Paths; and an error for each folder that can't be read.
+    """
+    entered: set[tuple[int, int]] = set()
+    for argument in arguments:
+        if os.path.isdir(argument):
+            yield from _walk(argument, entered)
+        else:
+            yield argument
+
+
+def _walk(folder: str, entered: set[tuple[int, int]]) -> Iterator[str | FileAccessError]:
+    try:
+        status = os.stat(folder)
+        if (status.st_dev, status.st_ino) in entered:
+            return
+        entered.add((status.st_dev, status.st_ino))
+        with os.scandir(folder) as scan:
+            entries = sorted(scan, key=lambda entry: entry.name)
+    except OSError as error:
+        yield FileAccessError(folder, f"the folder can't be read: {error.strerror}")
+        return
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        if _is_folder(entry):
+            yield from _walk(entry.path, entered)
+        elif entry.name.lower().endswith(AUDIO_SUFFIXES):
+            yield entry.path
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads in a circle
+        return False
+
+
+def listed(data: bytes) -> list[str]:
+    """The paths in a list: one a line, or ended by NUL bytes as ``find -print0`` writes them."""
+    separator = b"\0" if b"\0" in data else b"\n"
+    lines = data.split(separator)
+    if separator == b"\n":
+        lines = [line.removesuffix(b"\r") for line in lines]
+    return [os.fsdecode(line) for line in lines if line]
