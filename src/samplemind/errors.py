@@ -6,7 +6,7 @@
     │   ├── UnsupportedFormatError  not audio, or a container or codec off the allow-list
     │   ├── DecodeError             damaged so far that no sample could be decoded
     │   ├── EmptyAudioError         decoded, but there is not a single frame
-    │   ├── InvalidSamplesError     samples that are NaN or infinite
+    │   ├── InvalidSamplesError     samples that are NaN, infinite or beyond any sound
     │   └── LimitExceededError      longer, wider, faster or larger than the limits allow
     ├── GraphError                  the feature graph is wrong, or was asked for what it hasn't got
     │   └── UnknownFeatureError     no node of this name
@@ -57,7 +57,7 @@ class EmptyAudioError(AnalysisError):
 
 
 class InvalidSamplesError(AnalysisError):
-    """The decoded samples include NaN or infinite values."""
+    """Samples that are NaN, infinite, beyond any sound, or of no usable type or shape."""
 
 
 class LimitExceededError(AnalysisError):

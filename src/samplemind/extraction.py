@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from samplemind.audio import array_digest
+from samplemind.audio import LARGEST_SAMPLE, array_digest
 from samplemind.cache import FeatureCache
 from samplemind.errors import InvalidSamplesError
 from samplemind.features import feature_graph
@@ -67,8 +67,8 @@ def _checked(samples: NDArray[np.floating[Any]], sample_rate: int) -> NDArray[np
         raise InvalidSamplesError(ARRAY_NAME, f"samples must be (n,) or (n, channels), not {samples.shape}")
     if not isinstance(sample_rate, int) or sample_rate <= 0:
         raise InvalidSamplesError(ARRAY_NAME, f"the sample rate must be a whole number above 0, not {sample_rate!r}")
-    if not np.isfinite(samples).all():
-        raise InvalidSamplesError(ARRAY_NAME, "some samples are NaN or infinite")
+    if not np.abs(samples).max() <= LARGEST_SAMPLE:
+        raise InvalidSamplesError(ARRAY_NAME, f"some samples are NaN, infinite or beyond ±{LARGEST_SAMPLE:g}")
     return samples.reshape(len(samples), -1)
 
 
