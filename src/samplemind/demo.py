@@ -25,9 +25,9 @@ _SEED: Final = 1
 
 LOOP_BPM: Final = 124.0
 _LOOP_BARS: Final = 4
-_CHORDS: Final = ((57, 60, 64), (53, 57, 60), (50, 53, 57), (52, 56, 59)) * 2
-"""MIDI notes of A minor, F major, D minor and E major: whose G# leads home, and tells A minor from C major."""
-_CHORD_S: Final = 1.5
+_CHORDS: Final = ((57, 60, 64), (53, 57, 60), (50, 53, 57), (52, 56, 59))
+"""MIDI notes of A minor, F major, D minor and E major, whose G# leads home and tells A minor from C major."""
+_CHORD_S: Final = 2.0
 _PLUCK_MIDI: Final = 57
 _NAMES: Final = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 
@@ -77,7 +77,7 @@ def drum_loop() -> Sound:
 
 
 def chord_progression() -> Sound:
-    """A minor, F major, D minor, E major, twice, shape (n,): soft tones of six harmonics with a bass note."""
+    """A minor, F major, D minor, E major, shape (n,): soft tones of six harmonics with a bass note."""
     sound = np.zeros(round(len(_CHORDS) * _CHORD_S * RATE))
     for index, chord in enumerate(_CHORDS):
         for midi in (*chord, chord[0] - 12):

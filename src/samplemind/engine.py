@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import tempfile
 import threading
@@ -12,14 +13,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any, Final, Literal
 
-import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
 from samplemind.audio import Limits
 from samplemind.cache import FeatureCache
-from samplemind.errors import AnalysisError, LimitExceededError
+from samplemind.errors import AnalysisError, InternalError, LimitExceededError, SampleMindError
 from samplemind.extraction import extract_features
-from samplemind.features.levels import AnalysisLevel
+from samplemind.features.levels import AnalysisLevel, named_level
 from samplemind.pipeline import Analysis, analyze_file
 from samplemind.result import AudioFeatures
 from samplemind.settings import Settings, load_settings
@@ -116,7 +116,7 @@ class AudioEngine:
 
     def batch_analyze(
         self,
-        paths: Iterable[PathLike],
+        paths: PathLike | Iterable[PathLike],
         *,
         level: AnalysisLevel | str = AnalysisLevel.STANDARD,
         use_cache: bool = True,
@@ -140,32 +140,36 @@ class AudioEngine:
             try:
                 return self.analyze_audio(path, level=level, use_cache=use_cache, series=series)
             except AnalysisError as error:
-                return error
+                # Its traceback would keep the file's samples in memory as long as somebody keeps the error.
+                error.__context__ = error.__cause__ = None
+                return error.with_traceback(None)
 
+        paths = [paths] if isinstance(paths, str | os.PathLike) else paths
+        level = named_level(level)
         if jobs <= 1:
             for path in paths:
                 yield os.fspath(path), answer(path)
             return
-        with ThreadPoolExecutor(jobs, thread_name_prefix="samplemind") as pool:
-            waiting: deque[tuple[str, Future[AudioFeatures | AnalysisError]]] = deque()
-            try:
-                for path in paths:
-                    waiting.append((os.fspath(path), pool.submit(answer, path)))
-                    if len(waiting) > 2 * jobs:
-                        done, future = waiting.popleft()
-                        yield done, future.result()
-                while waiting:
+        pool = ThreadPoolExecutor(jobs, thread_name_prefix="samplemind")
+        waiting: deque[tuple[str, Future[AudioFeatures | AnalysisError]]] = deque()
+        try:
+            for path in paths:
+                waiting.append((os.fspath(path), pool.submit(answer, path)))
+                if len(waiting) > 2 * jobs:
                     done, future = waiting.popleft()
                     yield done, future.result()
-            finally:
-                pool.shutdown(wait=False, cancel_futures=True)
+            while waiting:
+                done, future = waiting.popleft()
+                yield done, future.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def extract(
         self,
-        samples: NDArray[np.floating[Any]],
+        samples: ArrayLike,
         sample_rate: int,
         *,
-        features: Iterable[str],
+        features: str | Iterable[str],
         given: Mapping[str, Any] | None = None,
         use_cache: bool = True,
     ) -> dict[str, Any]:
@@ -174,8 +178,8 @@ class AudioEngine:
         Args:
             samples: shape (n,) or (n, channels), full scale ±1.
             sample_rate: in Hz.
-            features: names of nodes of the graph; `samplemind explain` lists them. A per-frame node gives its whole
-                series.
+            features: names of nodes of the graph, or one; `samplemind explain` lists them. A per-frame node gives
+                its whole series.
             given: values that replace nodes, which then don't run.
             use_cache: keep and look up the answer, by the digest of memory, dtype, shape and rate.
 
@@ -184,11 +188,13 @@ class AudioEngine:
 
         Raises:
             InvalidSamplesError: samples that are empty, not finite, or not of one of these shapes.
+            LimitExceededError: a sample rate or duration beyond the limits.
             UnknownFeatureError: a name that is no node.
             GraphError: given series are not as long as those that they meet.
         """
+        names = [features] if isinstance(features, str) else features
         cache = self.cache if use_cache else None
-        return extract_features(samples, sample_rate, sorted(set(features)), given=given, cache=cache)
+        return extract_features(samples, sample_rate, names, given=given, cache=cache, limits=self.limits)
 
     def stats(self) -> dict[str, Any]:
         """Files analysed, answered by the cache alone and failed since the engine was made, and the cache's state."""
@@ -205,10 +211,11 @@ class AudioEngine:
         series: bool = False,
         name: str | None = None,
     ) -> Analysis:
+        level = named_level(level)
         try:
             analysis = analyze_file(
                 path,
-                level=AnalysisLevel(level),
+                level=level,
                 cache=self.cache if use_cache else None,
                 limits=self.limits,
                 series=series,
@@ -217,6 +224,12 @@ class AudioEngine:
         except AnalysisError:
             self._count("failed")
             raise
+        except SampleMindError:
+            raise
+        except Exception as error:  # the boundary of one file: a mistake of ours must not stop a batch
+            self._count("failed")
+            notes = ", ".join(getattr(error, "__notes__", ()))
+            raise InternalError(path, f"failed inside samplemind {notes}: {error!r}") from error
         self._count("from_cache" if analysis.run is None else "analyzed")
         return analysis
 
@@ -238,5 +251,10 @@ def analyze(
     series: bool = False,
 ) -> AudioFeatures:
     """Analyse one file with the user's settings and cache; see `AudioEngine.analyze_audio`."""
-    with AudioEngine() as engine:
-        return engine.analyze_audio(path, level=level, use_cache=use_cache, series=series)
+    engine = _default_engine(load_settings())
+    return engine.analyze_audio(path, level=level, use_cache=use_cache, series=series)
+
+
+@functools.cache
+def _default_engine(settings: Settings) -> AudioEngine:
+    return AudioEngine(settings=settings)

@@ -7,10 +7,11 @@
     │   ├── DecodeError             damaged so far that no sample could be decoded
     │   ├── EmptyAudioError         decoded, but there is not a single frame
     │   ├── InvalidSamplesError     samples that are NaN, infinite or beyond any sound
-    │   └── LimitExceededError      longer, wider, faster or larger than the limits allow
+    │   ├── LimitExceededError      longer, wider, faster or larger than the limits allow
+    │   └── InternalError           a mistake of samplemind's own, with its cause
     ├── GraphError                  the feature graph is wrong, or was asked for what it hasn't got
     │   └── UnknownFeatureError     no node of this name
-    ├── LevelUnavailableError       an analysis level that this version does not have yet
+    ├── LevelUnavailableError       an analysis level that does not exist, or not yet in this version
     └── SettingsError               a setting with a value that makes no sense
 
 An `AnalysisError` costs one file; a batch records it and goes on. The others are mistakes of the caller.
@@ -64,6 +65,10 @@ class LimitExceededError(AnalysisError):
     """The file declares or holds more than the limits allow."""
 
 
+class InternalError(AnalysisError):
+    """The analysis failed by a mistake of samplemind's own; the original error is its cause."""
+
+
 class GraphError(SampleMindError):
     """The feature graph is inconsistent, or a request does not fit it."""
 
@@ -73,7 +78,7 @@ class UnknownFeatureError(GraphError):
 
 
 class LevelUnavailableError(SampleMindError):
-    """The analysis level exists in name, but this version can't compute it yet."""
+    """No analysis level has this name, or this version can't compute it yet."""
 
 
 class SettingsError(SampleMindError):

@@ -8,8 +8,9 @@ themselves, and no node knows how the sound was cut. When the last block has pas
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,8 +22,9 @@ from samplemind.graph import Graph, Node, Unknown, stream_of
 
 Rows = NDArray[Any]
 
-_GIVEN_ROWS = 256
-"""Rows of a given series per step, as many as the sound brings."""
+_GIVEN_ELEMENTS = 2**17
+"""Numbers of a given series per step: as many samples as a block has, or 128 rows of a spectrum."""
+_TOO_SHORT = Unknown("the sound is too short for a single frame")
 
 
 @dataclass
@@ -172,7 +174,8 @@ def run_graph(
     missing = sorted(plan.inputs - constants.keys() - {source})
     if missing:
         raise GraphError(f"nothing was handed in for {', '.join(missing)}")
-    sources = {name: _cut(value) for name, value in given.items() if name in plan.inputs and _is_series(graph, name)}
+    series = {name: _series(name, value) for name, value in given.items() if _is_series(graph, name)}
+    sources = {name: _cut(rows) for name, rows in series.items() if name in plan.inputs}
     if source in plan.inputs and source not in sources:
         sources[source] = iter(blocks)
     run = Run(values={})
@@ -180,29 +183,41 @@ def run_graph(
     feeds = {m.name: _Feed() for m in plan.streaming if m.stream and m.name in consumers}
     feeds |= {name: _Feed() for name in sources if name in consumers}
     steps = [_Step(member, feeds, constants, run) for member in plan.streaming]
-    readers = {name: [s for s in steps if name in s.inputs] for name in feeds}
     kept: dict[str, list[Rows]] = {name: [] for name in plan.kept}
-
-    for arrived in _lockstep({name: blocks for name, blocks in sources.items() if name in feeds}):
-        for name, (block, last) in arrived.items():
-            feeds[name].push(block)
-            feeds[name].finished = last
-        for step in steps:
-            rows = step.advance()
-            if rows is not None and step.node.name in kept:
-                kept[step.node.name].append(rows)
-        for name, feed in feeds.items():
-            feed.forget_before(min(step.needs_from() for step in readers[name]))
-
+    _stream({name: rows for name, rows in sources.items() if name in feeds}, feeds, steps, kept)
     for name, chunks in kept.items():
         constants[name] = np.concatenate(chunks)
     for step in steps:
         if step.node.kind == "fold":
-            constants[step.node.name] = step.state
+            constants[step.node.name] = _TOO_SHORT if step.state is None else step.state
     for member in plan.track:
         constants[member.name] = _value(member, constants, run)
     run.values = {name: constants[name] for name in plan.wanted}
     return run
+
+
+def _stream(
+    sources: Mapping[str, Iterator[Rows]],
+    feeds: Mapping[str, _Feed],
+    steps: Sequence[_Step],
+    kept: Mapping[str, list[Rows]],
+) -> None:
+    """Run all steps over all blocks, and keep the rows that track nodes and the caller read."""
+    readers = {name: [step for step in steps if name in step.inputs] for name in feeds}
+    with contextlib.ExitStack() as closing:
+        for blocks in sources.values():
+            if isinstance(blocks, Generator):  # an error below must not leave the file open
+                closing.callback(blocks.close)
+        for arrived in _lockstep(sources):
+            for name, (block, last) in arrived.items():
+                feeds[name].push(block)
+                feeds[name].finished = last
+            for step in steps:
+                rows = step.advance()
+                if rows is not None and step.node.name in kept:
+                    kept[step.node.name].append(rows)
+            for name, feed in feeds.items():
+                feed.forget_before(min(step.needs_from() for step in readers[name]))
 
 
 def _value(member: Node, constants: Mapping[str, Any], run: Run) -> Any:
@@ -218,10 +233,16 @@ def _is_series(graph: Graph, name: str) -> bool:
     return stream_of(hint) is not None
 
 
+def _series(name: str, value: Any) -> Rows:
+    if not isinstance(value, np.ndarray) or value.ndim == 0:
+        raise GraphError(f"{name!r} is a series: give an array whose first axis is time, not {type(value).__name__}")
+    return value
+
+
 def _cut(series: Rows) -> Iterator[Rows]:
-    series = np.asarray(series)
-    for start in range(0, max(len(series), 1), _GIVEN_ROWS):
-        yield series[start : start + _GIVEN_ROWS]
+    rows = max(1, _GIVEN_ELEMENTS * len(series) // max(1, series.size))
+    for start in range(0, max(len(series), 1), rows):
+        yield series[start : start + rows]
 
 
 def _lockstep(sources: Mapping[str, Iterator[Rows]]) -> Iterator[dict[str, tuple[Rows, bool]]]:

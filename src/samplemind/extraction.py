@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from samplemind.audio import LARGEST_SAMPLE, array_digest
+from samplemind.audio import LARGEST_SAMPLE, Limits, array_digest
 from samplemind.cache import FeatureCache
+from samplemind.cache.bundle import current_values, encode
 from samplemind.errors import InvalidSamplesError
 from samplemind.features import feature_graph
-from samplemind.features.computation import block_frames, compute
-from samplemind.graph import Unknown
+from samplemind.features.computation import block_frames, compute, finite
 
 ARRAY_NAME: Final = "<array>"
 """What errors call samples that came as an array."""
@@ -22,56 +23,68 @@ _LARGEST_KEPT: Final = 16 * 2**20
 
 
 def extract_features(
-    samples: NDArray[np.floating[Any]],
+    samples: ArrayLike,
     sample_rate: int,
     names: Iterable[str],
     *,
     given: Mapping[str, Any] | None,
     cache: FeatureCache | None,
+    limits: Limits,
 ) -> dict[str, Any]:
     """Compute nodes of samples in memory; see `AudioEngine.extract`."""
-    channels = _checked(samples, sample_rate)
+    array = np.asarray(samples)
+    rate, channels = _checked(array, sample_rate, limits)
     graph = feature_graph()
+    wanted = {graph.node(name).name for name in names}
     values: dict[str, Any] = {}
-    digest = None
+    digest = ""
     if cache is not None and not given:
-        digest = array_digest(samples, sample_rate)
-        for name in names:
-            stored = cache.get_values(f"array/{digest}/{name}").get(name)
-            if stored is not None and stored.fingerprint == graph.fingerprints.get(name):
-                values[name] = stored.value(graph.node(name).result | Unknown)
-    missing = [name for name in names if name not in values]
+        digest = array_digest(array, rate)
+        for name in wanted:
+            values |= current_values(graph, cache.get_values(f"array/{digest}/{name}"))
+    missing = wanted - values.keys()
     if not missing:
         return values
     run = compute(
-        lambda: _blocks(channels, block_frames(sample_rate)),
+        lambda: _blocks(channels, block_frames(rate)),
         missing,
-        sample_rate=sample_rate,
+        sample_rate=rate,
         channels=channels.shape[1],
-        given=given,
+        given=values | dict(given or {}),
     )
-    values |= {name: run.values[name] for name in missing}
-    if cache is not None and digest is not None:
-        for name in missing:
-            if getattr(values[name], "nbytes", 0) <= _LARGEST_KEPT:
-                cache.put_values(f"array/{digest}/{name}", {name: (graph.fingerprints[name], values[name])})
-    return values
+    new = {name: finite(name, run.values[name]) for name in missing}
+    if cache is not None and digest:
+        small = {name: value for name, value in new.items() if getattr(value, "nbytes", 0) <= _LARGEST_KEPT}
+        cache.put(
+            {
+                f"array/{digest}/{name}": encode({name: (graph.fingerprints[name], value)})
+                for name, value in small.items()
+            }
+        )
+    return values | new
 
 
-def _checked(samples: NDArray[np.floating[Any]], sample_rate: int) -> NDArray[np.floating[Any]]:
-    """The samples as (n, channels)."""
-    samples = np.asarray(samples)
+def _checked(samples: NDArray[Any], sample_rate: int, limits: Limits) -> tuple[int, NDArray[Any]]:
+    """The rate as an int, and the samples as (n, channels)."""
     if samples.dtype.kind != "f":
         raise InvalidSamplesError(ARRAY_NAME, f"samples must be floating point, full scale ±1, not {samples.dtype}")
     if samples.ndim not in (1, 2) or samples.size == 0:
         raise InvalidSamplesError(ARRAY_NAME, f"samples must be (n,) or (n, channels), not {samples.shape}")
-    if not isinstance(sample_rate, int) or sample_rate <= 0:
-        raise InvalidSamplesError(ARRAY_NAME, f"the sample rate must be a whole number above 0, not {sample_rate!r}")
+    try:
+        rate = operator.index(sample_rate)
+    except TypeError:
+        raise InvalidSamplesError(ARRAY_NAME, f"the sample rate must be a whole number, not {sample_rate!r}") from None
+    channels = samples.reshape(len(samples), -1)
+    if channels.shape[1] > limits.max_channels:
+        reason = f"{channels.shape[1]} channels; the limit is {limits.max_channels} (axes are samples, channels)"
+        raise InvalidSamplesError(ARRAY_NAME, reason)
+    limits.check_shape(ARRAY_NAME, rate, channels.shape[1])
+    limits.check_duration(ARRAY_NAME, len(channels), rate, "holds")
     if not np.abs(samples).max() <= LARGEST_SAMPLE:
         raise InvalidSamplesError(ARRAY_NAME, f"some samples are NaN, infinite or beyond ±{LARGEST_SAMPLE:g}")
-    return samples.reshape(len(samples), -1)
+    return rate, channels
 
 
-def _blocks(samples: NDArray[np.floating[Any]], frames: int) -> Iterator[NDArray[np.float32]]:
+def _blocks(samples: NDArray[Any], frames: int) -> Iterator[NDArray[np.float32]]:
     for start in range(0, len(samples), frames):
         yield np.ascontiguousarray(samples[start : start + frames], np.float32)

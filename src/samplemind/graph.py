@@ -18,10 +18,12 @@ request; `samplemind.execution` runs it, every node once. (The idea of functions
 
 from __future__ import annotations
 
+import functools
 import graphlib
 import hashlib
 import inspect
 import json
+import operator
 import types
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -265,6 +267,7 @@ def _read(function: Callable[..., Any]) -> Node:
         result = get_args(result)[1]
     else:
         kind = "fold"
+        result = _without_none(result)  # the state before the first row; no reader ever gets it
     return Node(
         name=name,
         function=function,
@@ -289,6 +292,12 @@ def _members(hint: Any) -> frozenset[Any]:
     if get_origin(hint) in (Union, types.UnionType):
         return frozenset(get_args(hint))
     return frozenset([hint])
+
+
+def _without_none(hint: Any) -> Any:
+    """The union without its None."""
+    others = [member for member in get_args(hint) if member is not type(None)]
+    return functools.reduce(operator.or_, others) if type(None) in _members(hint) else hint
 
 
 def _fits(offered: Any, wanted: Any) -> bool:

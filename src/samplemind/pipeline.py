@@ -6,6 +6,7 @@ path ─▶ stat ─▶ file digest ─▶ audio digest ─▶ values of nodes
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 
 from samplemind.audio import (
     AudioDigest,
+    AudioFile,
     AudioInfo,
     Limits,
     StatKey,
@@ -29,12 +31,12 @@ from samplemind.audio import (
     stat_key,
 )
 from samplemind.cache import FeatureCache
+from samplemind.cache.bundle import current_values, encode
 from samplemind.errors import FileAccessError
 from samplemind.execution import Run
 from samplemind.features import feature_graph, with_times
-from samplemind.features.computation import block_frames, compute
-from samplemind.features.levels import SERIES, AnalysisLevel, outputs_of
-from samplemind.graph import Unknown
+from samplemind.features.computation import block_frames, compute, finite
+from samplemind.features.levels import KEPT, SERIES, AnalysisLevel, outputs_of
 from samplemind.plain import from_plain, to_plain
 from samplemind.result import AudioFeatures, fields_from
 
@@ -82,69 +84,75 @@ def analyze_file(
         cache: where answers are looked for and kept; None for neither.
         limits: what is refused.
         series: also give frame-level series; these are always computed.
-        name: the file's name in results and errors, if not its path.
+        name: the file's name in results, if not its path.
 
     Raises:
         AnalysisError: the file has no answer; the error names it and the reason.
         LevelUnavailableError: this version can't compute the level.
     """
-    name = path if name is None else name
     outputs = outputs_of(level)
     stat = stat_key(path)
-    digest = _file_digest(stat, cache)
-    sound = _Sound(path, limits, _known_facts(digest, cache))
-    if sound.facts is None and cache is not None and _may_be_known(sound, cache):
-        for _ in sound.blocks():
-            pass
-        _keep_facts(digest, sound, cache)
-    values = _known_values(sound.facts, level, cache)
-    wanted = [node for nodes in outputs.values() for node in nodes if node not in values]
-    run = None
-    if wanted or series:
-        info = sound.facts or sound.info()
-        run = compute(
-            sound.blocks,
-            {*wanted, *(SERIES if series else ())},
-            sample_rate=info.sample_rate,
-            channels=info.channels,
-            given=values,
-        )
-        if stat_key(path) != stat:
-            raise FileAccessError(name, "changed while it was read")
-        values |= {node: _finite(node, run.values[node]) for node in wanted}
-        _keep_facts(digest, sound, cache)
-        _keep_values(sound.facts, level, values, set(wanted), cache)
-    if sound.facts is None:
-        raise AssertionError("a file was answered without being decoded or known")
-    features = _features(name, stat, digest, sound.facts, level=level, values=values)
+    entries: dict[str, bytes] = {}
+    digest = _file_digest(stat, cache, entries)
+    with contextlib.closing(_Sound(path, limits, _known_facts(digest, cache))) as sound:
+        if sound.facts is None and cache is not None and _may_be_known(sound.info(), cache):
+            for _ in sound.blocks():
+                pass
+        values = _known_values(sound.facts, level, cache)
+        wanted = {node for nodes in outputs.values() for node in nodes} - values.keys()
+        run = None
+        if wanted or series:
+            wanted |= {node for each in outputs for node in KEPT[each]} - values.keys() if wanted else set()
+            form = sound.facts or sound.info()
+            run = compute(
+                sound.blocks,
+                wanted | set(SERIES if series else ()),
+                sample_rate=form.sample_rate,
+                channels=form.channels,
+                given=values,
+            )
+            values |= {node: finite(node, run.values[node]) for node in wanted}
+        if sound.facts is None:
+            raise AssertionError("a file was answered without being decoded or known")
+        if sound.decoded:
+            _refuse_changed(path, stat)
+            entries |= _entries(digest, sound.facts, level, values, wanted)
+    if cache is not None and entries:
+        cache.put(entries)
+    features = _features(path if name is None else name, stat, digest, sound.facts, level=level, values=values)
     if series and run is not None:
         features = dataclasses.replace(features, series=with_times({node: run.values[node] for node in SERIES}))
     return Analysis(features, run)
 
 
 class _Sound:
-    """A file that is decoded only when its blocks are asked for, and whose facts are known after that."""
+    """A file that is opened and decoded only when it has to be, and whose facts are known after that."""
 
     def __init__(self, path: str, limits: Limits, facts: FileFacts | None) -> None:
         self.path = path
         self.limits = limits
         self.facts = facts
+        self.decoded = False
+        self._opened: AudioFile | None = None
 
     def info(self) -> AudioInfo:
-        """What the file's header says."""
-        with open_audio(self.path, limits=self.limits) as audio:
-            return audio.info
+        """What the file's header says. Opening decodes the first samples: the file stays open for `blocks`."""
+        if self._opened is None:
+            self._opened = open_audio(self.path, limits=self.limits)
+        return self._opened.info
 
     def blocks(self) -> Iterator[NDArray[np.float32]]:
         """Decode the file; its digest is taken on the way if it is not known."""
-        with open_audio(self.path, limits=self.limits) as audio:
-            info = audio.info
+        info = self.info()
+        audio, self._opened = self._opened, None
+        if audio is None:
+            raise AssertionError("an open file is closed only by reading it")
+        self.decoded = True
+        with audio:
             digest = AudioDigest(info.sample_rate, info.channels) if self.facts is None else None
-            frames = 0
             for block in audio.blocks(frames=block_frames(info.sample_rate)):
                 if digest is not None:
                     digest.update(block)
-                frames += len(block)
                 yield block
             if digest is not None:
                 self.facts = FileFacts(
@@ -155,13 +163,26 @@ class _Sound:
                     channels=info.channels,
                     bit_depth=info.bit_depth,
                     declared_frames=info.declared_frames,
-                    frames=frames,
+                    frames=audio.frames,
                     decoder=info.decoder,
-                    warnings=tuple(audio.warnings),
+                    warnings=audio.warnings,
                 )
 
+    def close(self) -> None:
+        """Close the file if it is open."""
+        if self._opened is not None:
+            self._opened.close()
 
-def _file_digest(stat: StatKey, cache: FeatureCache | None) -> str:
+
+def _refuse_changed(path: str, before: StatKey) -> None:
+    """Refuse a file whose content may be another than what was hashed."""
+    now = stat_key(path)
+    # Not the change time: reading rights or attributes may change meanwhile.
+    if (now.size, now.mtime_ns, now.inode) != (before.size, before.mtime_ns, before.inode):
+        raise FileAccessError(path, "changed while it was read")
+
+
+def _file_digest(stat: StatKey, cache: FeatureCache | None, entries: dict[str, bytes]) -> str:
     # Hashed, because a path need not be text that a database can hold.
     key = f"stat/{hashlib.blake2b(repr(stat).encode('utf-8', 'surrogatepass'), digest_size=16).hexdigest()}"
     known = cache.get(key) if cache else None
@@ -169,8 +190,8 @@ def _file_digest(stat: StatKey, cache: FeatureCache | None) -> str:
         return known.decode()
     hashed_ns = time.time_ns()
     digest = file_digest(stat.path)
-    if cache and settled(stat, hashed_ns):
-        cache.put(key, digest.encode())
+    if settled(stat, hashed_ns):
+        entries[key] = digest.encode()
     return digest
 
 
@@ -185,14 +206,9 @@ def _known_facts(digest: str, cache: FeatureCache | None) -> FileFacts | None:
     return facts if is_current(facts.decoder) else None
 
 
-def _keep_facts(digest: str, sound: _Sound, cache: FeatureCache | None) -> None:
-    if cache and sound.facts is not None:
-        cache.put(f"file/{digest}", json.dumps(to_plain(sound.facts)).encode())
-
-
-def _may_be_known(sound: _Sound, cache: FeatureCache) -> bool:
+def _may_be_known(info: AudioInfo, cache: FeatureCache) -> bool:
     """Whether some cached sound declares the same number of frames, rate and channels."""
-    return cache.get(_likeness(sound.info())) is not None
+    return info.declared_frames is not None and cache.get(_likeness(info)) is not None
 
 
 def _likeness(info: AudioInfo | FileFacts) -> str:
@@ -205,40 +221,25 @@ def _bundle(facts: FileFacts, level: AnalysisLevel) -> str:
 
 def _known_values(facts: FileFacts | None, level: AnalysisLevel, cache: FeatureCache | None) -> dict[str, Any]:
     """Values of the level's nodes that the cache has under today's fingerprints."""
-    values: dict[str, Any] = {}
     if facts is None or cache is None:
-        return values
-    graph = feature_graph()
-    for each, nodes in outputs_of(level).items():
-        stored = cache.get_values(_bundle(facts, each))
-        for node in nodes:
-            if node in stored and stored[node].fingerprint == graph.fingerprints[node]:
-                try:
-                    values[node] = stored[node].value(graph.nodes[node].result | Unknown)
-                except (ValueError, KeyError):
-                    continue
+        return {}
+    values: dict[str, Any] = {}
+    for each in level.included:
+        values |= current_values(feature_graph(), cache.get_values(_bundle(facts, each)))
     return values
 
 
-def _keep_values(
-    facts: FileFacts | None, level: AnalysisLevel, values: Mapping[str, Any], new: set[str], cache: FeatureCache | None
-) -> None:
-    if facts is None or cache is None:
-        return
+def _entries(
+    digest: str, facts: FileFacts, level: AnalysisLevel, values: Mapping[str, Any], new: set[str]
+) -> dict[str, bytes]:
+    """What the cache should keep of a file that was decoded: its facts, and the bundles that something new is in."""
     fingerprints = feature_graph().fingerprints
+    entries = {f"file/{digest}": json.dumps(to_plain(facts)).encode(), _likeness(facts): b""}
     for each, nodes in outputs_of(level).items():
-        if not new.isdisjoint(nodes):
-            cache.put_values(_bundle(facts, each), {node: (fingerprints[node], values[node]) for node in nodes})
-    cache.put(_likeness(facts), b"")
-
-
-def _finite(node: str, value: Any) -> Any:
-    """The value, or `Unknown` if a number in it is not finite."""
-    try:
-        to_plain(value)
-    except ValueError as error:
-        return Unknown(f"the computation of {node} failed: {error}")
-    return value
+        kept = (*nodes, *KEPT[each])
+        if not new.isdisjoint(kept):
+            entries[_bundle(facts, each)] = encode({node: (fingerprints[node], values[node]) for node in kept})
+    return entries
 
 
 def _features(
@@ -247,6 +248,8 @@ def _features(
     outputs: Iterable[str] = (node for nodes in outputs_of(level).values() for node in nodes)
     fields = fields_from({node: values[node] for node in outputs})
     channel = values["fitting_downmix"].channel
+    if facts.bit_depth is None:
+        fields["unknown"]["bit_depth"] = f"{facts.codec} does not store samples of a fixed number of bits"
     warnings = facts.warnings
     if channel is not None:
         warnings += (f"the channels cancel each other in the mean; channel {channel + 1} stands for the sound",)

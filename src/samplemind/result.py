@@ -194,7 +194,7 @@ class AudioFeatures:
 
     warnings: tuple[str, ...] = ()
     """What a user should know about how the file was read."""
-    unknown: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    unknown: Mapping[str, str] = dataclasses.field(default_factory=dict, hash=False)
     """For every field that is None: why."""
 
     series: Mapping[str, NDArray[Any]] | None = dataclasses.field(

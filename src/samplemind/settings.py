@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 import tomllib
 from collections.abc import Mapping
@@ -63,6 +64,8 @@ def load_settings(environment: Mapping[str, str] | None = None, **arguments: Any
     file = _settings_file()
     if file is not None:
         values = _read(file)
+        if "cache_dir" in values:  # a relative folder is meant from the file's own
+            values["cache_dir"] = file.parent / _converted("cache_dir", "Path", values["cache_dir"])
         unknown = values.keys() - fields.keys()
         if unknown:
             raise SettingsError(f"{file}: unknown setting {', '.join(sorted(unknown))}")
@@ -92,9 +95,13 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _converted(name: str, kind: str, value: Any) -> Any:
+    wanted = {"int": "a whole number", "float": "a number"}.get(kind, "a path")
     try:
         if kind.startswith("Path"):
             return Path(value).expanduser()
-        return int(value) if kind == "int" else float(value)
-    except (TypeError, ValueError) as error:
-        raise SettingsError(f"{name} must be a {kind.partition(' ')[0].lower()}, not {value!r}") from error
+        number = float(value)
+        if isinstance(value, bool) or not math.isfinite(number) or (kind == "int" and not number.is_integer()):
+            raise ValueError(value)
+        return int(value) if kind == "int" else number
+    except (TypeError, ValueError, RuntimeError) as error:  # RuntimeError: ~ of a user without a home
+        raise SettingsError(f"{name} must be {wanted}, not {value!r}") from error

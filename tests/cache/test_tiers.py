@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
@@ -31,41 +33,41 @@ class TestEveryTier:
     """What all tiers promise."""
 
     def test_gives_back_what_was_put(self, make_tier: MakeTier) -> None:
-        tier = make_tier(1000)
+        tier = make_tier(100_000)
         assert tier.get("a") is None
-        tier.put("a", b"\0one")
-        tier.put("b", b"")
+        tier.put({"a": b"\0one"})
+        tier.put({"b": b""})
         assert tier.get("a") == b"\0one"
         assert tier.get("b") == b""
         assert tier.size() == (2, 4)
 
     def test_the_last_value_counts(self, make_tier: MakeTier) -> None:
-        tier = make_tier(1000)
-        tier.put("a", b"one")
-        tier.put("a", b"two!")
+        tier = make_tier(100_000)
+        tier.put({"a": b"one"})
+        tier.put({"a": b"two!"})
         assert tier.get("a") == b"two!"
         assert tier.size() == (1, 4)
 
     def test_clear_forgets_everything_and_counts_it(self, make_tier: MakeTier) -> None:
-        tier = make_tier(1000)
+        tier = make_tier(100_000)
         assert tier.clear() == 0
-        tier.put("a", b"one")
-        tier.put("b", b"two")
+        tier.put({"a": b"one"})
+        tier.put({"b": b"two"})
         assert tier.clear() == 2
         assert tier.get("a") is None
         assert tier.size() == (0, 0)
 
     def test_stays_within_its_bytes_by_dropping_what_was_unused_longest(self, make_tier: MakeTier) -> None:
-        tier = make_tier(1000)
-        for number in range(50):
-            tier.put(str(number), bytes(100))
-        assert tier.size()[1] <= 1000
-        assert tier.get("49") is not None
+        tier = make_tier(400_000)
+        for number in range(1000):
+            tier.put({str(number): bytes(1000)})
+        assert 150_000 < tier.size()[1] <= 400_000
+        assert tier.get("999") is not None
         assert tier.get("0") is None
 
     def test_can_be_closed_and_used_again(self, make_tier: MakeTier) -> None:
-        tier = make_tier(1000)
-        tier.put("a", b"one")
+        tier = make_tier(100_000)
+        tier.put({"a": b"one"})
         tier.close()
         assert tier.get("a") in (b"one", None)
 
@@ -74,7 +76,7 @@ class TestDisk:
     """What only the file can do, and what can happen to it."""
 
     def test_another_process_reads_what_this_one_wrote(self, tmp_path: Path) -> None:
-        DiskTier(tmp_path / "cache.sqlite").put("a", b"one")
+        DiskTier(tmp_path / "cache.sqlite").put({"a": b"one"})
         code = (
             "import pathlib, sys; from samplemind.cache import DiskTier;"
             "print(DiskTier(pathlib.Path(sys.argv[1])).get('a'))"
@@ -92,7 +94,7 @@ class TestDisk:
 
     @pytest.mark.skipif(sys.platform == "win32", reason="POSIX modes")
     def test_file_and_folder_are_private(self, tmp_path: Path) -> None:
-        DiskTier(tmp_path / "own" / "cache.sqlite").put("a", b"one")
+        DiskTier(tmp_path / "own" / "cache.sqlite").put({"a": b"one"})
         assert stat.S_IMODE((tmp_path / "own").stat().st_mode) == 0o700
         for file in (tmp_path / "own").iterdir():
             assert stat.S_IMODE(file.stat().st_mode) == 0o600, file
@@ -105,7 +107,7 @@ class TestDisk:
         before = path.read_bytes()
         cache = FeatureCache([MemoryTier(), DiskTier(path)])
         with pytest.warns(CacheWarning, match="another version"):
-            cache.put("a", b"one")
+            cache.put({"a": b"one"})
         assert cache.get("a") == b"one"
         assert path.read_bytes() == before
 
@@ -115,15 +117,114 @@ class TestDisk:
         cache = FeatureCache([MemoryTier(), DiskTier(path)])
         with pytest.warns(CacheWarning, match="disk"):
             assert cache.get("a") is None
-        cache.put("a", b"one")
+        cache.put({"a": b"one"})
         assert cache.get("a") == b"one"
+
+    def test_the_limit_holds_over_many_short_processes(self, tmp_path: Path) -> None:
+        for number in range(300):
+            tier = DiskTier(tmp_path / "cache.sqlite", 200_000)
+            tier.put({str(number): bytes(2000)})
+            tier.close()
+        assert (tmp_path / "cache.sqlite").stat().st_size < 300_000
+
+    def test_a_file_that_was_removed_while_open_is_made_anew(self, tmp_path: Path) -> None:
+        tier = DiskTier(tmp_path / "cache.sqlite")
+        tier.put({"a": b"one"})
+        for file in tmp_path.iterdir():
+            file.unlink()
+        assert tier.get("a") is None
+        tier.put({"b": b"two"})
+        tier.close()
+        assert DiskTier(tmp_path / "cache.sqlite").get("b") == b"two"
+
+    def test_clear_mends_a_file_that_is_no_database(self, tmp_path: Path) -> None:
+        path = tmp_path / "cache.sqlite"
+        path.write_bytes(b"this is not a database" * 100)
+        tier = DiskTier(path)
+        assert tier.clear() == 0
+        tier.put({"a": b"one"})
+        assert tier.get("a") == b"one"
+
+    def test_an_error_in_writing_keeps_its_reason_and_what_was_there(self, tmp_path: Path) -> None:
+        tier = DiskTier(tmp_path / "cache.sqlite")
+        tier.put({"a": b"one"})
+        connection = tier._connected()
+        assert connection is not None
+        connection.execute("PRAGMA max_page_count = 8")
+        with pytest.raises(sqlite3.OperationalError, match="full"):
+            tier.put({"b": bytes(100_000)})
+        assert tier.get("a") == b"one"
+        tier.put({"c": b"three"})
+        assert tier.get("c") == b"three"
+
+    def test_readers_do_not_wait_for_a_writer(self, tmp_path: Path) -> None:
+        tier, other = DiskTier(tmp_path / "cache.sqlite"), DiskTier(tmp_path / "cache.sqlite")
+        tier.put({"a": b"one"})
+        with other._writing() as connection:
+            connection.execute("UPDATE entries SET used = 0")
+            assert tier.get("a") == b"one"
+        with other._locked():
+            assert tier.get("a") == b"one"  # noting the time of use would have to wait: it is left
+
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+    @pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")  # Python 3.12 warns of what is tested
+    def test_a_forked_child_and_its_parent_both_go_on(self, tmp_path: Path) -> None:
+        cache = FeatureCache.at(tmp_path)
+        cache.put({"parent": b"before"})
+        busy = threading.Event()
+
+        def keep_reading() -> None:
+            while not busy.is_set():
+                cache.get("parent")
+                cache.get("absent")
+
+        reader = threading.Thread(target=keep_reading)
+        reader.start()
+        try:
+            children = []
+            for number in range(10):
+                child = os.fork()
+                if child == 0:
+                    status = 1
+                    try:
+                        cache.put({f"child {number}": b"one"})
+                        status = 0 if cache.get("parent") == b"before" else 2
+                        cache.close()
+                    finally:
+                        os._exit(status)
+                children.append(child)
+            assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [0] * 10
+        finally:
+            busy.set()
+            reader.join()
+        cache.put({"parent": b"after"})
+        cache.close()
+        fresh = DiskTier(tmp_path / "cache.sqlite")
+        assert [fresh.get(f"child {number}") for number in range(10)] == [b"one"] * 10
+        assert fresh.get("parent") == b"after"
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="POSIX modes")
+    def test_a_cache_that_may_only_be_read_still_answers(self, tmp_path: Path) -> None:
+        if os.geteuid() == 0:
+            pytest.skip("permissions do not bind this user")
+        tier = DiskTier(tmp_path / "cache" / "cache.sqlite")
+        tier.put({"a": b"one"})
+        tier.close()
+        (tmp_path / "cache").chmod(0o500)
+        try:
+            cache = FeatureCache.at(tmp_path / "cache")
+            assert cache.get("a") == b"one"
+            with pytest.warns(CacheWarning, match="disk"):
+                cache.put({"b": b"two"})
+        finally:
+            (tmp_path / "cache").chmod(0o700)
 
 
 class TestFeatureCache:
     """Reads fall through, writes go everywhere."""
 
     def test_a_hit_below_fills_the_tier_above(self, tmp_path: Path) -> None:
-        FeatureCache.at(tmp_path).put("a", b"one")
+        FeatureCache.at(tmp_path).put({"a": b"one"})
         cache = FeatureCache.at(tmp_path)
         assert cache.get("a") == b"one"
         assert cache.get("a") == b"one"

@@ -225,7 +225,7 @@ class TestEnds:
         monkeypatch.setenv("SAMPLEMIND_MAX_DURATION_S", "long")
         result = invoke("analyze", tone)
         assert result.exit_code == 2
-        assert result.stderr == "samplemind: max_duration_s must be a float, not 'long'\n"
+        assert result.stderr == "samplemind: max_duration_s must be a number, not 'long'\n"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="names are text there")

@@ -14,7 +14,7 @@ import pytest
 
 import samplemind
 from samplemind import AnalysisError, AnalysisLevel, AudioEngine, AudioFeatures, FeatureCache, Unknown
-from samplemind.errors import InvalidSamplesError, LevelUnavailableError, UnknownFeatureError
+from samplemind.errors import InternalError, InvalidSamplesError, LevelUnavailableError, UnknownFeatureError
 from samplemind.result import document_hints, document_schema
 from tests.conftest import WriteWav
 from tests.signals import SAMPLE_RATE, clicks, music, noise, sine
@@ -51,7 +51,7 @@ def test_every_null_has_its_reason_and_nothing_else_has_one(engine: AudioEngine,
         for level in ("basic", "standard"):
             features = engine.analyze_audio(write_wav(sound), level=level)
             nulls = {name for name, value in features.to_dict().items() if value is None}
-            assert nulls - {"bit_depth"} <= features.unknown.keys() <= nulls
+            assert features.unknown.keys() == nulls
             assert all(features.unknown.values())
 
 
@@ -204,7 +204,9 @@ class TestExtract:
             (np.zeros((2, 2, 2), np.float32), 44_100, "samples must be"),
             (np.zeros(10, np.int16), 44_100, "floating point"),
             (np.array([0.0, np.nan], np.float32), 44_100, "NaN"),
-            (np.zeros(10, np.float32), 0, "rate"),
+            (np.zeros(10, np.float32), 44_100.5, "whole number"),
+            (np.full(10, 1e300), 44_100, "beyond"),
+            (np.zeros((2, 44_100), np.float32), 44_100, "axes are samples, channels"),
         ],
     )
     def test_bad_samples_are_refused(self, engine: AudioEngine, samples: np.ndarray, rate: int, reason: str) -> None:
@@ -242,3 +244,55 @@ def test_a_file_that_grows_while_it_is_read_is_refused(
     monkeypatch.setattr(pipeline, "compute", growing)
     with pytest.raises(AnalysisError, match="changed while it was read"):
         engine.analyze_audio(path)
+
+
+def test_a_mistake_in_a_feature_costs_one_file(
+    engine: AudioEngine, write_wav: WriteWav, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from samplemind import pipeline
+
+    def failing(blocks, wanted, *, sample_rate, channels, given):  # type: ignore[no-untyped-def]
+        if sample_rate == 22_050:
+            raise ZeroDivisionError("a mistake")
+        return original(blocks, wanted, sample_rate=sample_rate, channels=channels, given=given)
+
+    original = pipeline.compute
+    monkeypatch.setattr(pipeline, "compute", failing)
+    paths = [write_wav(noise(0.1), name=f"{rate}.wav", sample_rate=rate) for rate in (44_100, 22_050, 48_000)]
+    answers = [answer for _, answer in engine.batch_analyze(paths, level="basic")]
+    assert [isinstance(answer, InternalError) for answer in answers] == [False, True, False]
+    assert "a mistake" in str(answers[1])
+    with pytest.raises(InternalError) as caught:
+        engine.analyze_audio(paths[1])
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+
+
+def test_kept_errors_do_not_keep_the_sound(engine: AudioEngine, write_wav: WriteWav) -> None:
+    bad = noise(1.0)
+    bad[-1] = np.nan
+    path = write_wav(bad)
+    [(_, error)] = engine.batch_analyze([path], use_cache=False)
+    assert isinstance(error, AnalysisError)
+    assert (error.__traceback__, error.__context__, error.__cause__) == (None, None, None)
+
+
+def test_one_path_or_one_name_needs_no_list(engine: AudioEngine, write_wav: WriteWav) -> None:
+    path = write_wav(noise(0.1))
+    assert len(list(engine.batch_analyze(str(path), level="basic"))) == 1
+    assert engine.extract(noise(0.1), SAMPLE_RATE, features="rms").keys() == {"rms"}
+    assert engine.extract([0.0, 0.5, -0.5], np.int64(44_100), features="rms")["rms"].shape == (1,)
+
+
+def test_a_level_that_does_not_exist_is_refused(engine: AudioEngine, write_wav: WriteWav) -> None:
+    with pytest.raises(LevelUnavailableError, match=r"'thorough'.*basic, standard"):
+        engine.analyze_audio(write_wav(noise(0.1)), level="thorough")
+
+
+@pytest.mark.parametrize("rate", [4_000, 96_000, 384_000])
+@pytest.mark.parametrize("frames", [1, 2, 7, 100])
+def test_a_few_samples_at_any_rate_give_an_answer(
+    engine: AudioEngine, write_wav: WriteWav, rate: int, frames: int
+) -> None:
+    features = engine.analyze_audio(write_wav(np.full(frames, 0.5, np.float32), sample_rate=rate))
+    assert features.duration_s == frames / rate
+    assert features.tempo_bpm is None

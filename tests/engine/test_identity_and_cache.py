@@ -14,8 +14,8 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from samplemind import AudioEngine, AudioFeatures, FeatureCache
-from samplemind.audio import AudioFile
+from samplemind import AnalysisError, AudioEngine, AudioFeatures, FeatureCache
+from samplemind.audio import AudioFile, file_digest
 from samplemind.features import feature_graph
 from samplemind.features.levels import ADDED, AnalysisLevel
 from samplemind.pipeline import Analysis, analyze_file
@@ -212,3 +212,50 @@ def test_retagged_flac_is_a_hit(engine: AudioEngine, write_wav: WriteWav, decode
         file.write(samples)
     assert tagged.read_bytes() != path.read_bytes()
     assert analysis(engine, tagged).run is None
+
+
+def test_a_file_replaced_after_it_was_hashed_poisons_nothing(
+    engine: AudioEngine, write_wav: WriteWav, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Both are as long as a sound that is cached, so that they are first decoded only to be recognised.
+    engine.analyze_audio(write_wav(sine(220, 1.0), name="other.wav"))
+    path = write_wav(sine(440, 1.0))
+    original = path.read_bytes()
+    expected = AudioEngine(cache=None).analyze_audio(path).audio_digest
+
+    def replaced_after(path_: str) -> str:
+        digest = file_digest(path_)
+        write_wav(sine(330, 1.0, amplitude=0.1))
+        return digest
+
+    monkeypatch.setattr("samplemind.pipeline.file_digest", replaced_after)
+    with pytest.raises(AnalysisError, match="changed while it was read"):
+        engine.analyze_audio(path)
+    monkeypatch.undo()
+    copy = path.with_name("copy.wav")
+    copy.write_bytes(original)
+    assert engine.analyze_audio(copy).audio_digest == expected
+
+
+def test_a_change_of_rights_while_it_is_read_does_not_matter(
+    engine: AudioEngine, write_wav: WriteWav, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_wav(sine(440, 1.0))
+
+    def with_other_rights(path_: str) -> str:
+        digest = file_digest(path_)
+        path.chmod(0o644 if path.stat().st_mode & 0o777 != 0o644 else 0o600)
+        return digest
+
+    monkeypatch.setattr("samplemind.pipeline.file_digest", with_other_rights)
+    assert engine.analyze_audio(path).duration_s == 1.0
+
+
+def test_what_basic_found_on_the_way_is_not_computed_again_for_standard(
+    engine: AudioEngine, write_wav: WriteWav
+) -> None:
+    path = write_wav(music(2.0))
+    analysis(engine, path, AnalysisLevel.BASIC)
+    standard = analysis(engine, path, AnalysisLevel.STANDARD)
+    assert standard.run is not None
+    assert not {"tonal_frames", "tonal_power", "tempo_candidates", "k_weighted_power"} & standard.run.calls.keys()

@@ -6,6 +6,7 @@ says where the arrays belong. No pickle; whatever is damaged or can't be read is
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ import numpy as np
 from blake3 import blake3
 from numpy.typing import NDArray
 
+from samplemind.graph import Graph, Unknown
 from samplemind.plain import from_plain, to_plain
 
 FORMAT: Final = 1
@@ -82,3 +84,13 @@ def decode(data: bytes) -> dict[str, Stored] | None:
 
 def _checksum(body: bytes) -> bytes:
     return blake3(body).digest(length=_CHECKSUM_BYTES)
+
+
+def current_values(graph: Graph, stored: Mapping[str, Stored]) -> dict[str, Any]:
+    """The values that were computed under the graph's fingerprints of today."""
+    values: dict[str, Any] = {}
+    for name, entry in stored.items():
+        if graph.fingerprints.get(name) == entry.fingerprint:
+            with contextlib.suppress(ValueError, KeyError):  # a value of another shape: a miss like any other
+                values[name] = entry.value(graph.nodes[name].result | Unknown)
+    return values

@@ -1,19 +1,23 @@
 """The second tier: entries in one SQLite file, shared by all processes of this user.
 
 Readers don't wait for writers (write-ahead log). Every write, checkpoint and close holds one advisory lock beside the
-file.
+file. Locks are taken in one order: the writer's, the file's, the connection's.
 """
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+import weakref
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+from samplemind.cache.forking import rests_at_fork
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -24,18 +28,25 @@ _USED_RESOLUTION_S: Final = 24 * 3600.0
 """A hit notes its time only when the noted one is older: reading should not write."""
 _EVICT_TO: Final = 0.9
 """Share of the limit that eviction leaves, so that it runs rarely."""
+_EVICT_STEP: Final = 100
+"""Entries removed between two looks at the size."""
 
-_SCHEMA: Final = """
+_USER_VERSION: Final = 1
+"""SQLite's user_version of the file; a file with another one is left alone."""
+_SCHEMA: Final = f"""
+BEGIN;
 CREATE TABLE IF NOT EXISTS entries (
     key TEXT PRIMARY KEY,
     value BLOB NOT NULL,
     created REAL NOT NULL,
     used REAL NOT NULL
-) WITHOUT ROWID;
+);
 CREATE INDEX IF NOT EXISTS entries_used ON entries (used);
+PRAGMA user_version = {_USER_VERSION};
+COMMIT;
 """
-_USER_VERSION: Final = 1
-"""SQLite's user_version of the file; a file with another one is left alone."""
+
+_living: weakref.WeakSet[DiskTier] = weakref.WeakSet()
 
 
 class DiskTier:
@@ -43,7 +54,7 @@ class DiskTier:
 
     Args:
         path: the file; it and its folder are made when first written, private to the user.
-        max_bytes: above this the entries unused for longest are removed.
+        max_bytes: above this size of the file the entries unused for longest are removed.
 
     Methods raise `OSError` or `sqlite3.Error` when the file can't be used; `FeatureCache` turns that into a miss.
     """
@@ -53,10 +64,13 @@ class DiskTier:
     def __init__(self, path: Path, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
         self.path = path
         self.max_bytes = max_bytes
-        self._open: tuple[int, sqlite3.Connection] | None = None
-        self._thread = threading.RLock()
-        self._lock: FileLock | None = None
-        self._written = 0
+        self._connection: sqlite3.Connection | None = None
+        self._opened: tuple[int, int] | None = None
+        self._writer = threading.Lock()
+        self._reader = threading.RLock()
+        self._file_lock: FileLock | None = None
+        rests_at_fork(self)
+        _living.add(self)
 
     def get(self, key: str) -> bytes | None:
         """The entry, or None."""
@@ -66,28 +80,38 @@ class DiskTier:
         value, used = row
         now = time.time()
         if now - used > _USED_RESOLUTION_S:
-            with self._writing() as connection:
+            # Only if nobody else is writing: an entry that seems unused for a day more does no harm.
+            with contextlib.suppress(OSError, sqlite3.Error), self._writing(timeout=0) as connection:
                 connection.execute("UPDATE entries SET used = ? WHERE key = ?", (now, key))
         return bytes(value)
 
-    def put(self, key: str, value: bytes) -> None:
-        """Keep an entry, in one transaction."""
+    def put(self, entries: Mapping[str, bytes]) -> None:
+        """Keep entries, in one transaction."""
         now = time.time()
+        rows = [(key, value, now, now) for key, value in entries.items()]
         with self._writing() as connection:
-            connection.execute("INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?)", (key, value, now, now))
-            self._written += len(value)
-            if self._written > self.max_bytes * (1 - _EVICT_TO):
-                self._written = 0
+            connection.executemany("INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?)", rows)
+            if self._used_bytes(connection) > self.max_bytes:
                 self._evict(connection)
 
     def clear(self) -> int:
-        """Remove everything; the number of entries that were there."""
+        """Remove everything; the number of entries that were there. A file that is no database is removed."""
         if not self.path.exists():
             return 0
-        with self._writing() as connection:
-            count = connection.execute("DELETE FROM entries").rowcount
-        with self._thread, self._locked():
-            self._connection().execute("VACUUM")
+        try:
+            with self._writing() as connection:
+                count = connection.execute("DELETE FROM entries").rowcount
+            with self._locked(), self._reader:
+                connection.execute("VACUUM")
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.DatabaseError as error:
+            if "not a database" not in str(error) and "malformed" not in str(error):
+                raise
+            self.close()
+            with self._locked():
+                for suffix in ("", "-wal", "-shm"):
+                    Path(f"{self.path}{suffix}").unlink(missing_ok=True)
+            return 0
         return count
 
     def size(self) -> tuple[int, int]:
@@ -96,79 +120,135 @@ class DiskTier:
         return int(row[0]), int(row[1])
 
     def close(self) -> None:
-        """Close the connection, if this process opened one."""
-        with self._thread:
-            if self._open is not None and self._open[0] == os.getpid():
-                with self._locked():
-                    self._open[1].close()
-            self._open = None
+        """Close the connection."""
+        if self._connection is not None:
+            with self._locked(), self._reader:
+                self._disconnect()
+
+    def before_fork(self) -> None:
+        """Close the connection and hold the locks: a child must inherit neither an open database nor a held lock."""
+        self._writer.acquire()
+        self._reader.acquire()
+        self._disconnect()
+        self._file_lock = None
+
+    def after_fork(self) -> None:
+        """Release the locks; the next use opens the file again."""
+        self._reader.release()
+        self._writer.release()
 
     def _row(self, query: str, *parameters: str) -> tuple[Any, ...] | None:
         """The first row; None also where there is no file yet: reading makes none."""
-        with self._thread:
-            if not self.path.exists():
+        with self._reader:
+            connection = self._connected() if self.path.exists() else None
+            if connection is None:
                 return None
-            row: tuple[Any, ...] | None = self._connection().execute(query, parameters).fetchone()
+            row: tuple[Any, ...] | None = connection.execute(query, parameters).fetchone()
             return row
 
-    def _connection(self) -> sqlite3.Connection:
-        """This process's connection: a forked child must not use its parent's."""
-        if self._open is None or self._open[0] != os.getpid():
-            self._open = (os.getpid(), self._connect())
-        return self._open[1]
-
-    def _connect(self) -> sqlite3.Connection:
-        if not self.path.exists():
-            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self.path.touch(mode=0o600)
-        connection = sqlite3.connect(self.path, timeout=_LOCK_TIMEOUT_S, isolation_level=None, check_same_thread=False)
-        try:
-            self._prepare(connection)
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
-    def _prepare(self, connection: sqlite3.Connection) -> None:
-        connection.execute("PRAGMA synchronous = NORMAL")
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version == _USER_VERSION:
-            return
-        if version != 0:
-            raise sqlite3.DatabaseError(f"{self.path} was written by another version of samplemind (format {version})")
-        with self._locked():
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.executescript(f"BEGIN;{_SCHEMA};PRAGMA user_version = {_USER_VERSION};COMMIT;")
-
     @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        from filelock import FileLock
-
-        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if self._lock is None:
-            self._lock = FileLock(f"{self.path}.lock", timeout=_LOCK_TIMEOUT_S, mode=0o600)
-        with self._lock:  # reentrant within this process
-            yield
-
-    @contextlib.contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        with self._thread, self._locked():
-            connection = self._connection()
+    def _writing(self, timeout: float = _LOCK_TIMEOUT_S) -> Iterator[sqlite3.Connection]:
+        with self._locked(timeout), self._reader:
+            connection = self._connected() or self._begun()
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
+                connection.execute("COMMIT")
             except BaseException:
-                connection.execute("ROLLBACK")
+                if connection.in_transaction:  # some errors have rolled it back already
+                    connection.execute("ROLLBACK")
                 raise
-            connection.execute("COMMIT")
+
+    @contextlib.contextmanager
+    def _locked(self, timeout: float = _LOCK_TIMEOUT_S) -> Iterator[None]:
+        """Hold the advisory lock beside the file."""
+        from filelock import FileLock
+
+        if not self._writer.acquire(timeout=timeout):
+            raise TimeoutError(f"another thread has been writing to {self.path} for {timeout:g} s")
+        try:
+            if self._file_lock is None:
+                self._make_folder()
+                self._file_lock = FileLock(f"{self.path}.lock", mode=0o600)
+            with self._file_lock.acquire(timeout=timeout):
+                yield
+        finally:
+            self._writer.release()
+
+    def _make_folder(self) -> None:
+        if not self.path.parent.exists():
+            self.path.parent.mkdir(parents=True, mode=0o700)
+
+    def _connected(self) -> sqlite3.Connection | None:
+        """The connection to the file that is there now: somebody may have removed it. None if nothing is in it yet."""
+        if self._connection is not None and self._identity() == self._opened:
+            return self._connection
+        self._disconnect()
+        connection = self._connect()
+        try:
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+        except BaseException:
+            connection.close()
+            raise
+        if version == _USER_VERSION:
+            connection.execute("PRAGMA synchronous = NORMAL")
+            self._connection, self._opened = connection, self._identity()
+            return connection
+        connection.close()
+        if version != 0:
+            raise sqlite3.DatabaseError(f"{self.path} was written by another version of samplemind (format {version})")
+        return None
+
+    def _begun(self) -> sqlite3.Connection:
+        """The connection to a file that was empty. Called under the lock."""
+        self._connection = self._connect()
+        self._opened = self._identity()
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        self._connection.execute("PRAGMA synchronous = NORMAL")
+        self._connection.executescript(_SCHEMA)
+        return self._connection
+
+    def _identity(self) -> tuple[int, int] | None:
+        try:
+            status = self.path.stat()
+        except FileNotFoundError:
+            return None
+        return status.st_dev, status.st_ino
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _connect(self) -> sqlite3.Connection:
+        target, options = str(self.path), ""
+        if self.path.exists() and not os.access(self.path.parent, os.W_OK):
+            # Reading a log needs a file beside it. Where none can be made and none is there, nobody writes either.
+            target, options = self.path.absolute().as_uri(), "?mode=ro&immutable=1"
+        elif not self.path.exists():
+            self._make_folder()
+            self.path.touch(mode=0o600)
+        return sqlite3.connect(
+            target + options, uri=bool(options), timeout=_LOCK_TIMEOUT_S, isolation_level=None, check_same_thread=False
+        )
+
+    def _used_bytes(self, connection: sqlite3.Connection) -> int:
+        """Bytes of the file that hold something: known without looking at any entry."""
+        pages, free, size = (
+            connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
+        )
+        return int((pages - free) * size)
 
     def _evict(self, connection: sqlite3.Connection) -> None:
-        total = connection.execute("SELECT COALESCE(SUM(LENGTH(value)), 0) FROM entries").fetchone()[0]
-        if total <= self.max_bytes:
-            return
-        excess = total - int(self.max_bytes * _EVICT_TO)
-        for key, length in connection.execute("SELECT key, LENGTH(value) FROM entries ORDER BY used").fetchall():
-            if excess <= 0:
-                break
-            connection.execute("DELETE FROM entries WHERE key = ?", (key,))
-            excess -= length
+        oldest = "DELETE FROM entries WHERE rowid IN (SELECT rowid FROM entries ORDER BY used LIMIT ?)"
+        while self._used_bytes(connection) > self.max_bytes * _EVICT_TO:
+            if not connection.execute(oldest, (_EVICT_STEP,)).rowcount:
+                return
+
+
+@atexit.register
+def _close_all() -> None:
+    """Close what nobody closed: the last close writes the log into the file, under the lock."""
+    for tier in list(_living):
+        with contextlib.suppress(OSError, sqlite3.Error):
+            tier.close()

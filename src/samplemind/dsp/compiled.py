@@ -27,7 +27,11 @@ def compiled(kernel: Callable[P, R]) -> Callable[P, R]:
         if dispatcher is None:
             import numba
 
-            dispatcher = numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})(kernel)
+            jit = functools.partial(numba.njit, nogil=True, fastmath={"reassoc", "contract", "nsz"})
+            try:
+                dispatcher = jit(cache=True)(kernel)
+            except RuntimeError:  # neither the package's folder nor the user's cache folder can be written
+                dispatcher = jit()(kernel)
         return dispatcher(*args, **kwargs)
 
     return call

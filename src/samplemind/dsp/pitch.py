@@ -11,8 +11,8 @@ LOBE_SHARE: Final = 0.9
 """The first lobe of the autocorrelation that reaches this share of the highest one is the period: McLeod & Wyvill's
 constant k, which they put between 0.8 and 1. On notes of real instruments 0.9 finds the octave most often."""
 FINEST_SHARE: Final = 0.6
-"""A multiple of the period refines it while its peak has this share of the period's: inharmonic and decaying tones drift
-apart."""
+"""A multiple of the period refines it while its peak has this share of the period's: inharmonic and decaying tones
+drift apart."""
 
 
 def normalised_autocorrelation(frames: NDArray[np.float32], *, lags: int) -> NDArray[np.float64]:
@@ -63,7 +63,9 @@ def period_of(autocorrelation: NDArray[np.float64], *, shortest: int) -> tuple[f
     peaks = start + np.flatnonzero(rising & (inner >= autocorrelation[start + 1 :]) & (inner > 0))
     if not peaks.size:
         return None
-    heights = autocorrelation[peaks]
+    # Between samples, or the first peaks of a high note would look lower than they are: up to the vertex of a parabola.
+    before, at, after = autocorrelation[peaks - 1], autocorrelation[peaks], autocorrelation[peaks + 1]
+    heights = at + (before - after) ** 2 / (8 * (2 * at - before - after))
     first = int(peaks[heights >= LOBE_SHARE * heights.max()][0])
     # The first peak that is high enough may be a ripple on the flank of its lobe.
     lobe_end = first + int(np.argmin(np.append(autocorrelation[first:] > 0, False)))
@@ -76,7 +78,7 @@ def _refined(autocorrelation: NDArray[np.float64], peak: int) -> float:
     period, multiple = _vertex(autocorrelation, peak), 1
     while True:
         multiple *= 2
-        centre, width = round(period * multiple), max(1, int(0.15 * period))
+        centre, width = round(period * multiple), max(2, int(0.15 * period))
         if centre + width + 1 >= len(autocorrelation):
             return period
         low = centre - width

@@ -64,9 +64,9 @@ def folded_peaks(
 
     A peak counts if its magnitude exceeds `prominence` times the mean magnitude of `reach` bins on either side: noise
     and drums have few such. Its frequency is that of a parabola through three logarithms; its weight is the root of
-    its magnitude, times a Gaussian of `octaves` around `centre_hz`, the range in which pitches are played. Where a third
-    or a fifth of its frequency is as strong, the peak may be the third or fifth partial of a note there, a pitch class of
-    its own: its weight then falls by `partial`, and by less where what is there is weaker than the peak.
+    its magnitude, times a Gaussian of `octaves` around `centre_hz`, the range in which pitches are played. If a third
+    or a fifth of its frequency is as strong, the peak may be the third or fifth partial of a note there, of another
+    pitch class: its weight then falls by `partial`, and by less where what is there is weaker than the peak.
 
     Args:
         power: squared magnitudes of a Hann-windowed transform, shape (frames, bins).

@@ -12,6 +12,8 @@ from samplemind.execution import Run, run_graph
 from samplemind.features import feature_graph
 from samplemind.features.downmix import Downmix
 from samplemind.features.streams import BLOCK_S
+from samplemind.graph import Unknown
+from samplemind.plain import to_plain
 
 Blocks = Iterable[NDArray[np.float32]]
 
@@ -72,6 +74,15 @@ def compute(
         first.seconds[name] = first.seconds.get(name, 0.0) + seconds
         first.calls[name] = first.calls.get(name, 0) + second.calls[name]
     return first
+
+
+def finite(node: str, value: Any) -> Any:
+    """The value of a node, or `Unknown` if a number in it is not finite."""
+    try:
+        to_plain(value, array=lambda array: None)
+    except ValueError as error:
+        return Unknown(f"the computation of {node} failed: {error}")
+    return value
 
 
 def _lazily(open_blocks: Callable[[], Blocks]) -> Blocks:

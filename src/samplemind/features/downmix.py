@@ -19,6 +19,9 @@ CANCELLATION: Final = 0.1
 """The mean of the channels cancels when its power is under this share of what unrelated channels would leave: for two
 channels of equal power, when their correlation is below -0.9."""
 
+PIECE: Final = 4096
+"""Samples that the resampler gets at a time."""
+
 
 def frames_seen(state: int | None, samples: Samples) -> int:
     """Number of frames of the sound that were decoded."""
@@ -73,15 +76,35 @@ def fitting_downmix(channel_energies: ChannelEnergies) -> Downmix:
     return Downmix(channel=int(energies.argmax()) if cancelled else None)
 
 
-def mono(state: Any | None, downmix: NativeMono, sample_rate: int, last: bool) -> tuple[Any, Mono]:
-    """The downmix at 44.1 kHz, resampled by soxr's HQ polyphase filter (linear phase, 100 dB), in a stream."""
+@dataclass(frozen=True)
+class Resampling:
+    """The resampler at work, and samples that don't fill a piece for it yet."""
+
+    resampler: Any
+    waiting: NDArray[np.float32]
+
+
+def mono(state: Resampling | None, downmix: NativeMono, sample_rate: int, last: bool) -> tuple[Resampling | None, Mono]:
+    """The downmix at 44.1 kHz, resampled by soxr's HQ polyphase filter (linear phase, 100 dB), in a stream.
+
+    The resampler gets pieces of one size, because its rounding depends on how the samples arrive.
+    """
     if sample_rate == SAMPLE_RATE:
         return None, downmix
     if state is None:
         import soxr
 
-        state = soxr.ResampleStream(sample_rate, SAMPLE_RATE, 1, dtype="float32", quality="HQ")
-    return state, state.resample_chunk(np.ascontiguousarray(downmix), last=last)
+        state = Resampling(
+            soxr.ResampleStream(sample_rate, SAMPLE_RATE, 1, dtype="float32", quality="HQ"), np.empty(0, np.float32)
+        )
+    samples = np.concatenate([state.waiting, downmix])
+    whole = len(samples) // PIECE * PIECE
+    pieces = [state.resampler.resample_chunk(piece) for piece in samples[:whole].reshape(-1, PIECE)]
+    waiting = samples[whole:]
+    if last:
+        pieces.append(state.resampler.resample_chunk(waiting, last=True))
+    resampled: Mono = np.concatenate(pieces) if pieces else np.empty(0, np.float32)
+    return Resampling(state.resampler, waiting), resampled
 
 
 @compiled

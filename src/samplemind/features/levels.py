@@ -58,6 +58,25 @@ ADDED: Final[Mapping[AnalysisLevel, tuple[str, ...]]] = {
 """The nodes that each level adds to the one below. Levels that are not here can't be computed yet."""
 
 
+KEPT: Final[Mapping[AnalysisLevel, tuple[str, ...]]] = {
+    AnalysisLevel.BASIC: ("onsets", "beat_grid", "pitch_profile", "tuning"),
+    AnalysisLevel.STANDARD: (),
+}
+"""Small values on the way to a level's outputs that higher levels need: the cache keeps them too."""
+
+
+def named_level(name: str) -> AnalysisLevel:
+    """The level of this name.
+
+    Raises:
+        LevelUnavailableError: there is none.
+    """
+    try:
+        return AnalysisLevel(name)
+    except ValueError:
+        raise LevelUnavailableError(f"no level is named {name!r}; there are {', '.join(AnalysisLevel)}") from None
+
+
 def outputs_of(level: AnalysisLevel) -> dict[AnalysisLevel, tuple[str, ...]]:
     """The nodes of a level, by the level that adds them.
 

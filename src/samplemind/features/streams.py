@@ -24,6 +24,8 @@ HOP_LENGTH: Final = 512
 """Samples of the mono stream between frames."""
 FRAME_RATE: Final = SAMPLE_RATE / HOP_LENGTH
 """Frames per second: frame k is centred at k / FRAME_RATE seconds."""
+TONAL_FRAME_RATE: Final = SAMPLE_RATE / 8192
+"""Frames of the tonal transform per second: 5.4."""
 BLOCK_S: Final = 256 * HOP_LENGTH / SAMPLE_RATE
 """Seconds of sound that run through the graph at a time: about 256 frames, which stay in the L2 cache."""
 
@@ -33,5 +35,5 @@ Mono = Annotated[NDArray[np.float32], Stream("mono", rate_hz=SAMPLE_RATE)]
 """One channel at 44.1 kHz, shape (n,)."""
 PerFrame = Annotated[NDArray[np.float32], Stream("frames", rate_hz=FRAME_RATE)]
 """One row per frame of the full-band spectrum, shape (frames,) or (frames, …)."""
-PerTonalFrame = Annotated[NDArray[np.float32], Stream("tonal frames")]
+PerTonalFrame = Annotated[NDArray[np.float32], Stream("tonal frames", rate_hz=TONAL_FRAME_RATE)]
 """One row per frame of the tonal transform, shape (frames,) or (frames, …)."""

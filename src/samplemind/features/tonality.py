@@ -135,8 +135,8 @@ def tonal_chroma(tonal_power: PerTonalFrame) -> PerTonalFrame:
     """Spectral peaks from 60 Hz to 2 kHz folded into an octave of 20-cent bins from C: shape (frames, 60).
 
     A row sums to the amplitude of the frame's peaks. Only peaks well above their surroundings count, so that noise and
-    drums stay out, and half as much where they may be partials. After the harmonic pitch class profile of E. Gómez, "Tonal description of polyphonic audio",
-    INFORMS Journal on Computing 18 (2006).
+    drums stay out; those that may be partials count half. After the harmonic pitch class profile of E. Gómez, "Tonal
+    description of polyphonic audio", INFORMS Journal on Computing 18 (2006).
     """
     return folded_peaks(
         tonal_power,
@@ -180,14 +180,14 @@ def tuning(pitch_profile: NDArray[np.float64]) -> Tuning | Unknown:
     return Tuning(cents)
 
 
-def key(pitch_profile: NDArray[np.float64], tuning: Tuning | Unknown) -> Key | Unknown:
+def key(pitch_profile: NDArray[np.float64]) -> Key | Unknown:
     """The key: tonic, mode, and how likely this and other keys are.
 
     Correlation of the retuned pitch classes with the key profiles of Albrecht & Shanahan (2013) and Sha'ath (2011),
     after C. Krumhansl, "Cognitive foundations of musical pitch" (1990). Unknown where no key fits, or where only one
     pitch class sounds.
     """
-    cents = tuning.cents if isinstance(tuning, Tuning) else 0.0
+    cents, _ = tuning_of(pitch_profile)
     classes = semitones_of(pitch_profile, cents=cents)
     correlations = key_correlations(classes)
     best = correlations.max()

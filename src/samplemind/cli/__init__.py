@@ -1,0 +1,55 @@
+"""The command ``samplemind``: prints what the library finds out, and decides nothing.
+
+One module a command; each imports what it needs when it runs, so that ``samplemind --help`` costs nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from samplemind.cli import cache
+from samplemind.cli.analyze import analyze
+from samplemind.cli.commands import command
+from samplemind.cli.demo import demo
+from samplemind.cli.doctor import doctor
+from samplemind.cli.explain import explain
+from samplemind.cli.terminal import prepare_streams
+from samplemind.version import __version__
+
+# Plain help and plain errors: they read well, and Rich takes longer to import than all else here together.
+app = typer.Typer(
+    name="samplemind",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for function in (analyze, explain, doctor, demo):
+    app.command()(command(function))
+app.add_typer(cache.app, name="cache")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"samplemind {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def _samplemind(
+    context: typer.Context,
+    version: Annotated[  # its callback does the work
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Understand sound files: tempo, key, loudness and timbre of any audio."""
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+def main() -> None:
+    """Run the command line."""
+    prepare_streams()
+    app()

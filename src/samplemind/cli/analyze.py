@@ -1,0 +1,208 @@
+"""``samplemind analyze``: what sounds are."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import sys
+from collections.abc import Generator, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from samplemind.cli.outputs import Format, Output, output_for
+from samplemind.cli.sink import replaced, text_sink
+from samplemind.cli.terminal import FAILED, INTERRUPTED, complain
+from samplemind.discovery import audio_files, listed
+from samplemind.errors import AnalysisError, FileAccessError
+
+if TYPE_CHECKING:
+    from samplemind.cli.outputs import Answer
+    from samplemind.engine import AudioEngine
+    from samplemind.features.levels import AnalysisLevel
+
+    Answers = Generator[tuple[str, Answer], None, None]
+
+_STDIN: Final = "-"
+_STDIN_NAME: Final = "<stdin>"
+_FEW: Final = 3
+"""So many files have a full report each; more have a row each, and a progress bar if those go elsewhere."""
+
+
+def analyze(
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(help="Audio files and folders, or - for audio on standard input.", show_default=False),
+    ] = None,
+    *,
+    files_from: Annotated[
+        str | None,
+        typer.Option(metavar="LIST", help="Also the paths in this file, one a line or ended by NUL; - reads them."),
+    ] = None,
+    level: Annotated[str, typer.Option(help="How much to find out: basic or standard.")] = "standard",
+    form: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.TABLE,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Print there, all at once at the end.")
+    ] = None,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, metavar="N", help="Files to work on side by side.")] = 1,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Neither look answers up nor keep them.")] = False,
+    series: Annotated[
+        Path | None, typer.Option(metavar="FILE.npz", help="Also write what runs along time, of exactly one file.")
+    ] = None,
+) -> None:
+    """Analyse audio files: tempo, key, loudness, timbre.
+
+    Folders are searched for audio files; a file that is named is tried whatever its name. Up to three files have a
+    full report each, more have a row each.
+
+    Exit status: 0 all done, 1 some failed, 2 the question makes no sense, 130 interrupted.
+    """
+    arguments = _arguments(files or [], files_from)
+    chosen = level_named(level)
+    _check_target(output, arguments, "--output")
+    _check_target(series, arguments, "--series")
+    found = iter([_STDIN]) if arguments == [_STDIN] else audio_files(arguments)
+    first = list(itertools.islice(found, _FEW + 1))
+    if not first:
+        raise typer.BadParameter("there are no audio files in it", param_hint="FILES")
+    single = files_from is None and first == arguments and len(first) == 1
+    if series is not None and not single:
+        raise typer.BadParameter("series are written of exactly one file", param_hint="--series")
+    few = len(first) <= _FEW
+    found = itertools.chain(first, found)
+
+    from samplemind.engine import AudioEngine
+
+    tally = _Tally()
+    try:
+        with AudioEngine() as engine, text_sink(output) as out:
+            options = {"level": chosen, "use_cache": not no_cache, "series": series is not None}
+            if arguments == [_STDIN]:
+                answers = _of_stream(engine, options)
+            elif few or out.isatty() or not sys.stderr.isatty():
+                answers = _of_files(engine, found, {**options, "jobs": jobs})
+            else:
+                every = list(found)
+                answers = _with_bar(_of_files(engine, every, {**options, "jobs": jobs}), len(every))
+            _print(answers, output_for(form, out, single=single, few=few), tally, series)
+    except KeyboardInterrupt:
+        complain(f"interrupted: {tally}" + (f"; {output} was not written" if output else ""))
+        raise typer.Exit(INTERRUPTED) from None
+    if not few and sys.stderr.isatty():
+        complain(str(tally))
+    if tally.failed:
+        raise typer.Exit(FAILED)
+
+
+@dataclass
+class _Tally:
+    """How many files were answered, and how many were not."""
+
+    analyzed: int = 0
+    failed: int = 0
+
+    def __str__(self) -> str:
+        files = f"{self.analyzed:,} {'file' if self.analyzed == 1 else 'files'} analysed"
+        return f"{files}, {self.failed:,} failed" if self.failed else files
+
+
+def _arguments(files: list[str], files_from: str | None) -> list[str]:
+    """All files and folders that the user named."""
+    if not files and files_from is None:
+        raise typer.BadParameter("name a file or a folder, or - for standard input", param_hint="FILES")
+    if _STDIN in files and (len(files) > 1 or files_from is not None):
+        raise typer.BadParameter("- stands alone: standard input is one sound", param_hint="FILES")
+    if files_from is None:
+        return files
+    try:
+        data = sys.stdin.buffer.read() if files_from == _STDIN else Path(files_from).read_bytes()
+    except OSError as error:
+        raise typer.BadParameter(f"{files_from}: {error.strerror}", param_hint="--files-from") from None
+    # In a list it is a file of this name.
+    return files + [os.path.join(".", path) if path == _STDIN else path for path in listed(data)]
+
+
+def level_named(name: str) -> AnalysisLevel:
+    """The level that the user named; refused if there is none, or this version can't compute it."""
+    from samplemind.features.levels import AnalysisLevel, outputs_of
+
+    if name not in list(AnalysisLevel):
+        raise typer.BadParameter(f"{name!r} is none of {', '.join(AnalysisLevel)}", param_hint="--level")
+    level = AnalysisLevel(name)
+    outputs_of(level)
+    return level
+
+
+def _check_target(path: Path | None, arguments: list[str], option: str) -> None:
+    """Refuse at once what can't be written at the end, and never write over the sound itself."""
+    if path is None:
+        return
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        raise typer.BadParameter(f"{path} can't be written: its folder is missing or it is one", param_hint=option)
+    for argument in arguments:
+        if path.exists() and os.path.exists(argument) and path.samefile(argument):
+            raise typer.BadParameter(f"{path} is one of the files to analyse", param_hint=option)
+
+
+def _of_stream(engine: AudioEngine, options: dict[str, Any]) -> Answers:
+    try:
+        yield _STDIN_NAME, engine.analyze_stream(sys.stdin.buffer, name=_STDIN_NAME, **options)
+    except AnalysisError as error:
+        yield _STDIN_NAME, error
+
+
+def _of_files(engine: AudioEngine, found: Iterable[str | FileAccessError], options: dict[str, Any]) -> Answers:
+    """Answers to the files, and the folders that could not be read where they were met."""
+    refused: list[FileAccessError] = []
+
+    def paths() -> Iterator[str]:
+        for item in found:
+            if isinstance(item, str):
+                yield item
+            else:
+                refused.append(item)
+
+    for path, answer in engine.batch_analyze(paths(), **options):
+        yield from ((error.path, error) for error in refused)
+        refused.clear()
+        yield path, answer
+    yield from ((error.path, error) for error in refused)
+
+
+def _with_bar(answers: Answers, total: int) -> Answers:
+    """Show on standard error how far the work is."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    # Lines that are printed above the bar are not to be broken at its width.
+    console = Console(stderr=True, soft_wrap=True)
+    shown = Progress(BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console, redirect_stdout=False)
+    with shown, contextlib.closing(answers):
+        task = shown.add_task("", total=total)
+        for answer in answers:
+            yield answer
+            shown.advance(task)
+
+
+def _print(answers: Answers, output: Output, tally: _Tally, series: Path | None) -> None:
+    """Print answers as they come. Closing them, however it ends, calls off the files that still wait."""
+    with contextlib.closing(answers), contextlib.closing(output):
+        for path, answer in answers:
+            if isinstance(answer, AnalysisError):
+                complain(str(answer))
+                tally.failed += 1
+            else:
+                if series is not None:
+                    _write_series(series, answer.series or {})
+                tally.analyzed += 1
+            output.add(path, answer)
+
+
+def _write_series(path: Path, series: Any) -> None:
+    import numpy as np
+
+    with replaced(path) as file:
+        np.savez(file, **series)

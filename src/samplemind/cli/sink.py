@@ -1,0 +1,63 @@
+"""Where results go: standard output, or a file that appears only when it is whole."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, TextIO
+
+
+@contextlib.contextmanager
+def replaced(path: Path) -> Iterator[BinaryIO]:
+    """A file that takes the place of `path` when the block ends, and is gone without a trace if it fails.
+
+    What is no regular file (a device, a pipe) is written directly.
+
+    Raises:
+        OSError: it can't be written there.
+    """
+    import tempfile
+
+    target = Path(os.path.realpath(path))
+    if target.exists() and not target.is_file():
+        with target.open("wb") as file:
+            yield file
+        return
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+        if target.exists():
+            shutil.copymode(target, temporary)
+        else:
+            temporary.chmod(0o666 & ~_umask())
+        temporary.replace(target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+@contextlib.contextmanager
+def text_sink(path: Path | None) -> Iterator[TextIO]:
+    """Standard output, or the file at `path`, replaced as a whole; in UTF-8, with odd bytes of names as they were."""
+    if path is None:
+        yield sys.stdout
+        return
+    with replaced(path) as file:
+        text = io.TextIOWrapper(file, encoding="utf-8", errors="surrogateescape", newline="\n")
+        yield text
+        text.flush()
+        text.detach()
+
+
+def _umask() -> int:
+    """What new files of this process don't allow. It can only be read by setting it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask

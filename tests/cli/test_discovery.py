@@ -1,0 +1,97 @@
+"""Which files arguments mean."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from pathlib import Path
+
+import pytest
+
+from samplemind.discovery import audio_files, listed
+from samplemind.errors import FileAccessError
+
+
+def names(root: Path) -> list[str]:
+    return [os.path.relpath(str(path), root) for path in audio_files([str(root)])]
+
+
+def make(root: Path, *paths: str) -> None:
+    for path in paths:
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).touch()
+
+
+def test_folders_are_walked_in_order_and_filtered(tmp_path: Path) -> None:
+    make(
+        tmp_path,
+        "b.wav",
+        "a/z.MP3",
+        "a/notes.txt",
+        "a.flac",
+        ".hidden.wav",
+        ".git/x.wav",
+        "a/b/c.opus",
+        "wav",
+        "c.wav.asd",
+    )
+    expected = ["a/b/c.opus", "a/z.MP3", "a.flac", "b.wav"]
+    assert names(tmp_path) == [os.path.normpath(path) for path in expected]
+
+
+def test_what_is_named_is_given_as_it_stands(tmp_path: Path) -> None:
+    make(tmp_path, "notes.txt", "folder/x.wav")
+    arguments = [str(tmp_path / "notes.txt"), str(tmp_path / "missing"), str(tmp_path / "notes.txt")]
+    assert list(audio_files(arguments)) == arguments
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+def test_links_are_followed_but_never_in_a_circle(tmp_path: Path) -> None:
+    make(tmp_path, "root/a/x.wav", "elsewhere/y.wav")
+    root = tmp_path / "root"
+    (root / "a" / "up").symlink_to(root)
+    (root / "linked").symlink_to(tmp_path / "elsewhere")
+    (root / "twice").symlink_to(tmp_path / "elsewhere")
+    (root / "self.wav").symlink_to(root / "self.wav")
+    (root / "song.wav").symlink_to(tmp_path / "elsewhere" / "y.wav")
+    assert names(root) == ["a/x.wav", "linked/y.wav", "self.wav", "song.wav"]
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="may read everything")
+def test_a_folder_that_can_not_be_read_is_an_error_and_not_the_end(tmp_path: Path) -> None:
+    make(tmp_path, "a/x.wav", "b/y.wav")
+    (tmp_path / "a").chmod(0)
+    try:
+        refused, found = audio_files([str(tmp_path)])
+    finally:
+        (tmp_path / "a").chmod(0o700)
+    assert isinstance(refused, FileAccessError)
+    assert refused.path == str(tmp_path / "a")
+    assert str(found).endswith("y.wav")
+
+
+def test_a_folder_that_goes_away_is_an_error_and_not_the_end(tmp_path: Path) -> None:
+    make(tmp_path, "a/x.wav", "b/y.wav", "c/z.wav")
+    walk = audio_files([str(tmp_path)])
+    assert str(next(walk)).endswith("x.wav")
+    (tmp_path / "b" / "y.wav").unlink()
+    (tmp_path / "b").rmdir()
+    refused, found = walk
+    assert isinstance(refused, FileAccessError)
+    assert str(found).endswith("z.wav")
+
+
+def test_walking_is_lazy(tmp_path: Path) -> None:
+    make(tmp_path, "a/x.wav")
+
+    def arguments() -> itertools.chain[str]:
+        return itertools.chain([str(tmp_path)], (pytest.fail("read too far") for _ in range(1)))
+
+    assert str(next(audio_files(arguments()))).endswith("x.wav")
+
+
+def test_lists() -> None:
+    assert listed(b"a.wav\nb c.wav\r\n\n  d.wav \n") == ["a.wav", "b c.wav", "  d.wav "]
+    assert listed(b"a\nb.wav\0c.wav\0") == ["a\nb.wav", "c.wav"]
+    assert listed(b"") == []
+    assert [os.fsencode(path) for path in listed(b"\xff.wav")] == [b"\xff.wav"]

@@ -1,0 +1,184 @@
+"""What only shows in a process of its own: imports, signals, pipes, terminals. Starts are slow: checks are bundled."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import soundfile
+
+import samplemind
+from tests.cli.conftest import Process, command_line
+from tests.signals import SAMPLE_RATE, music
+
+LOADED = """
+import sys
+sys.argv = ["samplemind", *sys.argv[1:]]
+from samplemind.cli import main
+try:
+    main()
+finally:
+    print("LOADED", *(name for name in {names!r} if name in sys.modules), file=sys.stderr)
+"""
+CODES = re.compile(r"\r|\x1b\[[?\d;]*[A-Za-z]")
+"""What moves the cursor of a terminal or changes its colour."""
+HEAVY = ["numba", "scipy", "pydantic", "soundfile", "av", "soxr", "rich"]
+
+
+def loaded(names: list[str], *arguments: object) -> list[str]:
+    """Which of these modules a command imports."""
+    code = LOADED.format(names=names)
+    result = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True, check=True, timeout=60
+    )
+    return result.stderr.splitlines()[-1].split()[1:]
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["analyze", "--help"], []])
+def test_asking_for_help_imports_nothing_heavy(arguments: list[str]) -> None:
+    assert loaded(["numpy", *HEAVY], *arguments) == []
+
+
+def test_a_cached_answer_imports_nothing_heavy(tmp_path: Path, process: Process) -> None:
+    path = tmp_path / "music.wav"
+    soundfile.write(path, music(3.0), SAMPLE_RATE)
+    past = time.time() - 60  # a file that has just been written may still change: its digest is not trusted
+    os.utime(path, (past, past))
+    first = process("analyze", path, "--format", "json")
+    assert first.returncode == 0
+    for form in ("json", "csv", "table"):
+        assert loaded(HEAVY, "analyze", path, "--format", form) == []
+    assert process("analyze", path, "--format", "json").stdout == first.stdout
+    assert "numba" in loaded(HEAVY, "analyze", path, "--no-cache")
+
+
+def test_version_help_and_usage(process: Process, tmp_path: Path) -> None:
+    assert process("--version").stdout.decode().strip() == f"samplemind {samplemind.__version__}"
+    bare = process()
+    assert bare.returncode == 0
+    assert bare.stdout == process("--help").stdout
+    assert b"analyze" in bare.stdout
+    wrong = process("analyse", "x.wav")
+    assert (wrong.returncode, wrong.stdout) == (2, b"")
+    assert b"Traceback" not in wrong.stderr
+
+
+@pytest.fixture
+def long_list(tmp_path: Path) -> Path:
+    """A list of more work than any test waits for."""
+    path = tmp_path / "music.wav"
+    soundfile.write(path, music(20.0), SAMPLE_RATE)
+    (tmp_path / "list").write_text(f"{path}\n" * 5000)
+    return tmp_path / "list"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no SIGINT from another process there")
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_an_interrupt_keeps_what_is_printed_and_counts_it(long_list: Path, jobs: int) -> None:
+    arguments = ["analyze", "--files-from", long_list, "--no-cache", "--format", "json", "-j", jobs]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "bufsize": 0}
+    with subprocess.Popen(command_line(*arguments), **pipes) as running:
+        first = running.stdout.readline() + running.stdout.readline()
+        running.send_signal(signal.SIGINT)
+        rest, errors = running.communicate(timeout=30)
+    assert running.returncode == 130
+    printed = json.loads(first + rest)
+    assert printed
+    counted = re.fullmatch(r"samplemind: interrupted: ([\d,]+) files? analysed\n", errors.decode())
+    assert counted is not None, errors
+    assert int(counted[1].replace(",", "")) == len(printed)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no SIGINT from another process there")
+def test_an_interrupt_leaves_no_half_file(long_list: Path, tmp_path: Path) -> None:
+    target = tmp_path / "out.jsonl"
+    target.write_text("old")
+    arguments = ["analyze", "--files-from", long_list, "--no-cache", "--format", "jsonl", "-o", target]
+    with subprocess.Popen(command_line(*arguments), stderr=subprocess.PIPE) as running:
+        deadline = time.monotonic() + 30
+        while not (begun := [p for p in tmp_path.glob(".out.jsonl.*") if p.stat().st_size]):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        running.send_signal(signal.SIGINT)
+        _, errors = running.communicate(timeout=30)
+    assert running.returncode == 130
+    assert b"out.jsonl was not written" in errors
+    assert target.read_text() == "old"
+    assert not begun[0].exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes break otherwise there")
+def test_a_reader_that_leaves_ends_it_quietly(long_list: Path) -> None:
+    for arguments in (
+        ["analyze", "--files-from", long_list, "--format", "jsonl"],
+        ["analyze", "--files-from", long_list, "--format", "json", "-j", "2"],
+        ["explain", "--format", "json"],
+    ):
+        with subprocess.Popen(command_line(*arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+            assert running.stdout is not None
+            assert running.stderr is not None
+            if arguments[0] == "analyze":
+                running.stdout.readline()
+            running.stdout.close()
+            errors = running.stderr.read()
+        assert (running.returncode, errors) == (141, b""), arguments
+
+
+def on_a_terminal(*arguments: object, stdout: bool = True, **environment: str) -> tuple[str, bytes]:
+    """Run a command on a terminal of 80 columns: what appears there; and its standard output, if that is elsewhere."""
+    import pty
+    import termios
+
+    master, terminal = pty.openpty()
+    termios.tcsetwinsize(terminal, (24, 80))
+    with subprocess.Popen(
+        command_line(*arguments),
+        stdin=terminal,
+        stdout=terminal if stdout else subprocess.PIPE,
+        stderr=terminal,
+        env={**os.environ, "TERM": "xterm-256color", "COLUMNS": "80", **environment},
+    ) as running:
+        os.close(terminal)
+        shown = b""
+        while select.select([master], [], [], 60)[0]:
+            try:
+                chunk = os.read(master, 65536)
+            except OSError:  # the last one closed it
+                break
+            if not chunk:
+                break
+            shown += chunk
+        elsewhere = running.stdout.read() if running.stdout else b""
+    os.close(master)
+    return shown.decode().replace("\r\n", "\n"), elsewhere
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals there")
+def test_colours_and_a_bar_only_where_they_belong(sounds: Path, tone: Path) -> None:
+    shown, _ = on_a_terminal("analyze", tone)
+    assert "\x1b[" in shown
+    plain, _ = on_a_terminal("analyze", tone, NO_COLOR="1")
+    assert "\x1b" not in plain
+    assert CODES.sub("", shown) == plain
+    assert max(map(len, plain.splitlines())) <= 80
+
+    bar, data = on_a_terminal("analyze", sounds, "--format", "jsonl", stdout=False)
+    assert len(data.splitlines()) == 6
+    assert b"\x1b" not in data
+    assert "6/6" in bar
+    assert "samplemind: 5 files analysed, 1 failed\n" in bar
+    assert f"samplemind: {sounds / 'broken.wav'}: " in CODES.sub("", bar).replace("\n", "")
+
+    rows, _ = on_a_terminal("analyze", sounds)
+    assert "6/6" not in rows, "rows on the terminal are progress enough"
+    table = [line for line in rows.splitlines() if line.startswith(("kind", "\x1b[1mkind", "one-shot", "loop"))]
+    assert len(table) == 6
+    assert all(len(CODES.sub("", line)) <= 80 for line in table)
