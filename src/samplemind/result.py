@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import operator
+import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from numpy.typing import NDArray
 
@@ -266,5 +267,5 @@ def scalar_fields() -> tuple[str, ...]:
     return tuple(
         name
         for name, hint in document_hints().items()
-        if all(member in scalars for member in getattr(hint, "__args__", (hint,)))
+        if all(member in scalars for member in (get_args(hint) if isinstance(hint, types.UnionType) else (hint,)))
     )

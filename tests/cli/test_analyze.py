@@ -199,7 +199,7 @@ class TestEnds:
             (["TONE", "--level", "detailed"], "highest is standard"),
             (["TONE", "--level", "everything"], "'everything' is none of basic, standard"),
             (["TONE", "--format", "xml"], "xml"),
-            (["TONE", "-j", "0"], "0"),
+            (["TONE", "-j", "0"], "--jobs"),
             (["-", "TONE"], "- stands alone"),
             (["TONE", "TONE", "--series", "s.npz"], "exactly one file"),
             (["TONE", "-o", "EMPTY/none/out"], "its folder is missing"),

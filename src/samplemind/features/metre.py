@@ -95,7 +95,7 @@ def tempo_candidates(onset_bands: PerFrame, onsets: Float64, duration_s: float) 
     loops and a simple confidence measure", ISMIR 2016 (length).
     """
     if len(onsets) < FEWEST_ONSETS:
-        return Unknown(f"there are {len(onsets)} onsets; a tempo needs {FEWEST_ONSETS} or more")
+        return Unknown(f"a tempo needs {FEWEST_ONSETS} onsets or more, not {len(onsets)}")
     first, end = sounding_frames(onsets, FRAME_RATE)
     changes = pulse(onset_bands[first:end])
     frames = len(changes)
