@@ -116,7 +116,8 @@ def analyze_file(
             raise AssertionError("a file was answered without being decoded or known")
         if sound.decoded:
             _refuse_changed(path, stat)
-            entries |= _entries(digest, sound.facts, level, values, wanted)
+            if cache is not None:
+                entries |= _entries(digest, sound.facts, level, values, wanted)
     if cache is not None and entries:
         cache.put(entries)
     features = _features(path if name is None else name, stat, digest, sound.facts, level=level, values=values)

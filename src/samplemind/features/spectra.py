@@ -20,7 +20,7 @@ from samplemind.dsp.spectral import (
     contrast_bands,
     peaks_and_valleys,
     root_mean_square,
-    zero_crossings,
+    zero_crossing_shares,
 )
 from samplemind.dsp.spectral import spectral_shape as shape_of
 from samplemind.features.streams import FRAME_RATE, HOP_LENGTH, N_FFT, SAMPLE_RATE, Mono, PerFrame
@@ -104,20 +104,21 @@ def spectral_flatness(spectral_shape: PerFrame) -> PerFrame:
     return spectral_shape[:, 3]
 
 
-def spectral_contrast(magnitude: PerFrame) -> PerFrame:
+def spectral_contrast(power: PerFrame) -> PerFrame:
     """Peak over valley in seven octave bands, in dB of magnitude: shape (frames, 7) (Jiang et al. 2002).
 
     Bands start at 0, 200, 400, 800, 1600, 3200 and 6400 Hz; peak and valley are means of the outermost 2 %. As in
     librosa, the dB are ten times the logarithm of the magnitude ratio.
     """
-    peaks, valleys = np.maximum(peaks_and_valleys(magnitude, contrast_bands(SAMPLE_RATE, N_FFT)), POWER_FLOOR)
-    contrast: PerFrame = (10 * np.log10(peaks / valleys)).astype(np.float32)
+    peaks, valleys = peaks_and_valleys(power, contrast_bands(SAMPLE_RATE, N_FFT))
+    ratio = np.maximum(peaks, POWER_FLOOR) / np.maximum(valleys, POWER_FLOOR)
+    contrast: PerFrame = (10 * np.log10(ratio)).astype(np.float32)
     return contrast
 
 
 def rms(frames: PerFrame) -> PerFrame:
     """Root mean square of each frame's samples, full scale 1: shape (frames,)."""
-    return root_mean_square(frames)
+    return root_mean_square(frames, HOP_LENGTH)
 
 
 def zero_crossing_rate(state: Any | None, mono: Mono, last: bool) -> tuple[Any, PerFrame]:
@@ -126,4 +127,4 @@ def zero_crossing_rate(state: Any | None, mono: Mono, last: bool) -> tuple[Any, 
     Frames like those of the spectrum, but continued beyond the ends by the first and the last sample.
     """
     state, edged = next_frames(state, mono, length=N_FFT, hop=HOP_LENGTH, last=last, pad="edge")
-    return state, zero_crossings(edged, ZERO_THRESHOLD)
+    return state, zero_crossing_shares(edged, HOP_LENGTH, ZERO_THRESHOLD)
