@@ -16,6 +16,7 @@ import samplemind
 from samplemind import AnalysisError, AnalysisLevel, AudioEngine, AudioFeatures, FeatureCache, Unknown
 from samplemind.errors import InternalError, InvalidSamplesError, LevelUnavailableError, UnknownFeatureError
 from samplemind.result import document_hints, document_schema
+from samplemind.settings import Settings
 from tests.conftest import WriteWav
 from tests.signals import SAMPLE_RATE, clicks, music, noise, sine
 
@@ -296,3 +297,14 @@ def test_a_few_samples_at_any_rate_give_an_answer(
     features = engine.analyze_audio(write_wav(np.full(frames, 0.5, np.float32), sample_rate=rate))
     assert features.duration_s == frames / rate
     assert features.tempo_bpm is None
+
+
+def test_an_engine_remembers_on_disk_without_being_told(tmp_path: Path, write_wav: WriteWav) -> None:
+    path = write_wav(noise(0.5))
+    settings = Settings(cache_dir=tmp_path / "own")
+    with AudioEngine(settings=settings) as engine:
+        engine.analyze_audio(path)
+    assert (tmp_path / "own" / "cache.sqlite").is_file()
+    with AudioEngine(settings=settings) as engine:
+        engine.analyze_audio(path)
+        assert engine.stats()["from_cache"] == 1

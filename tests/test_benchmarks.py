@@ -1,0 +1,19 @@
+"""The benchmarks run; what they measure is not looked at here."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import REPOSITORY
+
+
+@pytest.mark.parametrize("name", ["against_librosa", "cached"])
+def test_a_benchmark_runs(name: str) -> None:
+    command = [sys.executable, "-W", "ignore", "-m", f"benchmarks.{name}", "--seconds", "2", "--pairs", "1"]
+    found = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stderr
+    assert "samplemind 0." in found.stdout
+    assert " = 1/" in found.stdout
