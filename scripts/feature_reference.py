@@ -1,8 +1,8 @@
-"""Write docs/features.md: every field of the document and every node of the graph, from their docstrings.
+"""Write docs/features.md, every field of the document and every node of the graph, and the document's JSON Schema.
 
     python scripts/feature_reference.py
 
-The tests compare the file with what this prints.
+The tests compare the files with what this gives.
 """
 
 from __future__ import annotations
@@ -10,15 +10,17 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import inspect
+import json
+import re
 from pathlib import Path
 from typing import Any
 
 from samplemind.features import MODULES, feature_graph
 from samplemind.features.levels import level_of
 from samplemind.graph import Node
-from samplemind.result import AudioFeatures, document_hints
+from samplemind.result import AudioFeatures, document_hints, document_schema
 
-TARGET = Path(__file__).resolve().parents[1] / "docs" / "features.md"
+DOCS = Path(__file__).resolve().parents[1] / "docs"
 
 INTRODUCTION = """\
 # Features
@@ -28,7 +30,8 @@ What every field of the document means, and how every node of the graph is compu
 
 ## The document
 
-Times are in seconds from the start of the sound. A field that is null has its reason in `unknown`, under its name.
+[audio-features.schema.json](audio-features.schema.json) is its JSON Schema. Times are in seconds from the start of the
+sound. A field that is null has its reason in `unknown`, under its name.
 Fields whose node is – are properties of the file or of the analysis.
 
 | field | type | level | node |
@@ -60,12 +63,19 @@ def field_row(field: dataclasses.Field[Any]) -> str:
 
 def type_words(hint: Any) -> str:
     """A type as a reader of JSON sees it."""
-    words = str(hint).replace("<class '", "").replace("'>", "")
-    for module in ("samplemind.result.", "samplemind.features.levels.", "collections.abc.", "typing."):
-        words = words.replace(module, "")
-    for python, json in (("str", "string"), ("float", "number"), ("int", "integer"), ("None", "null")):
-        words = words.replace(python, json)
-    return words.replace(" | ", " or ").replace("tuple[", "array[").replace(", ...]", "]")
+    words = re.sub(r"<(?:class|enum) '([^']+)'>", r"\1", str(hint))
+    words = re.sub(r"\b(?:\w+\.)+(?=\w)", "", words)
+    for python, plain in (
+        ("str", "string"),
+        ("float", "number"),
+        ("int", "integer"),
+        ("NoneType", "null"),
+        ("None", "null"),
+    ):
+        words = re.sub(rf"\b{python}\b", plain, words)
+    return (
+        words.replace(" | ", " or ").replace("tuple[", "array[").replace(", ...]", "]").replace("Mapping[", "object[")
+    )
 
 
 def families() -> list[str]:
@@ -88,5 +98,12 @@ def entry(node: Node) -> str:
     return f"\n#### `{node.name}`\n\n{facts}\n\n{inspect.getdoc(node.function)}\n"
 
 
+def pages() -> dict[Path, str]:
+    """What each file should hold."""
+    schema = json.dumps(document_schema(), indent=2) + "\n"
+    return {DOCS / "features.md": reference(), DOCS / "audio-features.schema.json": schema}
+
+
 if __name__ == "__main__":
-    TARGET.write_text(reference(), encoding="utf-8")
+    for path, text in pages().items():
+        path.write_text(text, encoding="utf-8")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import os
 import tempfile
@@ -90,6 +89,8 @@ class AudioEngine:
         series: bool = False,
     ) -> AudioFeatures:
         """Like `analyze_audio`, in a thread, so that the event loop goes on."""
+        import asyncio  # whoever gets here has it; whoever does not need not load it
+
         return await asyncio.to_thread(self.analyze_audio, path, level=level, use_cache=use_cache, series=series)
 
     def analyze_stream(self, stream: IO[bytes], *, name: str = "<stdin>", **options: Any) -> AudioFeatures:

@@ -66,6 +66,30 @@ class _Feed:
             self.start = row
 
 
+class _Series:
+    """All rows of one series, in one growing array: joining blocks at the end would need twice the memory."""
+
+    def __init__(self) -> None:
+        self._rows: Rows | None = None
+        self._count = 0
+
+    def append(self, rows: Rows) -> None:
+        if self._rows is None:
+            self._rows = rows
+        else:
+            if self._count + len(rows) > len(self._rows):
+                longer = np.empty((2 * (self._count + len(rows)), *rows.shape[1:]), rows.dtype)
+                longer[: self._count] = self._rows[: self._count]
+                self._rows = longer
+            self._rows[self._count : self._count + len(rows)] = rows
+        self._count += len(rows)
+
+    def whole(self) -> Rows:
+        if self._rows is None:
+            raise GraphError("a series is read that never had a row")
+        return self._rows[: self._count]
+
+
 class _Step:
     """A streaming node at work."""
 
@@ -174,8 +198,8 @@ def run_graph(
     missing = sorted(plan.inputs - constants.keys() - {source})
     if missing:
         raise GraphError(f"nothing was handed in for {', '.join(missing)}")
-    series = {name: _series(name, value) for name, value in given.items() if _is_series(graph, name)}
-    sources = {name: _cut(rows) for name, rows in series.items() if name in plan.inputs}
+    whole = {name: _array(name, value) for name, value in given.items() if _is_series(graph, name)}
+    sources = {name: _cut(rows) for name, rows in whole.items() if name in plan.inputs}
     if source in plan.inputs and source not in sources:
         sources[source] = iter(blocks)
     run = Run(values={})
@@ -183,10 +207,10 @@ def run_graph(
     feeds = {m.name: _Feed() for m in plan.streaming if m.stream and m.name in consumers}
     feeds |= {name: _Feed() for name in sources if name in consumers}
     steps = [_Step(member, feeds, constants, run) for member in plan.streaming]
-    kept: dict[str, list[Rows]] = {name: [] for name in plan.kept}
+    kept = {name: _Series() for name in plan.kept}
     _stream({name: rows for name, rows in sources.items() if name in feeds}, feeds, steps, kept)
-    for name, chunks in kept.items():
-        constants[name] = np.concatenate(chunks)
+    for name, series in kept.items():
+        constants[name] = series.whole()
     for step in steps:
         if step.node.kind == "fold":
             constants[step.node.name] = _TOO_SHORT if step.state is None else step.state
@@ -200,7 +224,7 @@ def _stream(
     sources: Mapping[str, Iterator[Rows]],
     feeds: Mapping[str, _Feed],
     steps: Sequence[_Step],
-    kept: Mapping[str, list[Rows]],
+    kept: Mapping[str, _Series],
 ) -> None:
     """Run all steps over all blocks, and keep the rows that track nodes and the caller read."""
     readers = {name: [step for step in steps if name in step.inputs] for name in feeds}
@@ -233,7 +257,7 @@ def _is_series(graph: Graph, name: str) -> bool:
     return stream_of(hint) is not None
 
 
-def _series(name: str, value: Any) -> Rows:
+def _array(name: str, value: Any) -> Rows:
     if not isinstance(value, np.ndarray) or value.ndim == 0:
         raise GraphError(f"{name!r} is a series: give an array whose first axis is time, not {type(value).__name__}")
     return value
