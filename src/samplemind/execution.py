@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samplemind.errors import GraphError
-from samplemind.graph import Graph, Node, Unknown, stream_of
+from samplemind.graph import Graph, Node, Plan, Unknown, stream_of
 
 Rows = NDArray[Any]
 
@@ -203,15 +203,19 @@ def run_graph(
     if source in plan.inputs and source not in sources:
         sources[source] = iter(blocks)
     run = Run(values={})
-    consumers = {name for member in plan.streaming for name in member.parameters}
-    feeds = {m.name: _Feed() for m in plan.streaming if m.stream and m.name in consumers}
-    feeds |= {name: _Feed() for name in sources if name in consumers}
-    steps = [_Step(member, feeds, constants, run) for member in plan.streaming]
+    machine = _Machine(plan, constants, sources, run)
     kept = {name: _Series() for name in plan.kept}
-    _stream({name: rows for name, rows in sources.items() if name in feeds}, feeds, steps, kept)
+    with contextlib.ExitStack() as closing:
+        for rows_of in sources.values():
+            if isinstance(rows_of, Generator):  # an error below must not leave the file open
+                closing.callback(rows_of.close)
+        for arrived in _lockstep({name: rows for name, rows in sources.items() if name in machine.feeds}):
+            for name, rows in machine.advance(arrived).items():
+                if name in kept:
+                    kept[name].append(rows)
     for name, series in kept.items():
         constants[name] = series.whole()
-    for step in steps:
+    for step in machine.steps:
         if step.node.kind == "fold":
             constants[step.node.name] = _TOO_SHORT if step.state is None else step.state
     for member in plan.track:
@@ -220,28 +224,61 @@ def run_graph(
     return run
 
 
-def _stream(
-    sources: Mapping[str, Iterator[Rows]],
-    feeds: Mapping[str, _Feed],
-    steps: Sequence[_Step],
-    kept: Mapping[str, _Series],
-) -> None:
-    """Run all steps over all blocks, and keep the rows that track nodes and the caller read."""
-    readers = {name: [step for step in steps if name in step.inputs] for name in feeds}
-    with contextlib.ExitStack() as closing:
-        for blocks in sources.values():
-            if isinstance(blocks, Generator):  # an error below must not leave the file open
-                closing.callback(blocks.close)
-        for arrived in _lockstep(sources):
-            for name, (block, last) in arrived.items():
-                feeds[name].push(block)
-                feeds[name].finished = last
-            for step in steps:
-                rows = step.advance()
-                if rows is not None and step.node.name in kept:
-                    kept[step.node.name].append(rows)
-            for name, feed in feeds.items():
-                feed.forget_before(min(step.needs_from() for step in readers[name]))
+class GraphStream:
+    """A graph that takes a sound block by block and gives streamed nodes block by block: nothing is kept.
+
+    Args:
+        graph: where the nodes are.
+        wanted: names of streamed nodes.
+        source: the input that the blocks are.
+        inputs: the graph's other inputs, by name.
+
+    Raises:
+        UnknownFeatureError: a name that the graph hasn't got.
+        GraphError: a wanted node has no rows, or an input is missing.
+    """
+
+    def __init__(
+        self, graph: Graph, wanted: Iterable[str], *, source: str, inputs: Mapping[str, Any] | None = None
+    ) -> None:
+        plan = graph.plan(wanted)
+        constants = {**graph.settings, **(inputs or {})}
+        missing = sorted(plan.inputs - constants.keys() - {source})
+        if plan.track or missing:
+            raise GraphError(f"not streamed: {[node.name for node in plan.track]}; not handed in: {missing}")
+        self._source = source
+        self._wanted = frozenset(plan.wanted)
+        self._machine = _Machine(plan, constants, [source], Run(values={}))
+
+    def push(self, block: Rows, *, last: bool) -> dict[str, Rows]:
+        """Hand in the next block; what it completes of each wanted node, if anything."""
+        given = self._machine.advance({self._source: (block, last)})
+        return {name: rows for name, rows in given.items() if name in self._wanted}
+
+
+class _Machine:
+    """All streaming nodes of a plan, at work."""
+
+    def __init__(self, plan: Plan, constants: Mapping[str, Any], sources: Iterable[str], run: Run) -> None:
+        consumers = {name for member in plan.streaming for name in member.parameters}
+        self.feeds = {member.name: _Feed() for member in plan.streaming if member.stream and member.name in consumers}
+        self.feeds |= {name: _Feed() for name in sources if name in consumers}
+        self.steps = [_Step(member, self.feeds, constants, run) for member in plan.streaming]
+        self._readers = {name: [step for step in self.steps if name in step.inputs] for name in self.feeds}
+
+    def advance(self, arrived: Mapping[str, tuple[Rows, bool]]) -> dict[str, Rows]:
+        """Take one block of each source, and whether it is its last; give the rows that every node made of them."""
+        for name, (block, last) in arrived.items():
+            self.feeds[name].push(block)
+            self.feeds[name].finished = last
+        made: dict[str, Rows] = {}
+        for step in self.steps:
+            rows = step.advance()
+            if rows is not None:
+                made[step.node.name] = rows
+        for name, feed in self.feeds.items():
+            feed.forget_before(min(step.needs_from() for step in self._readers[name]))
+        return made
 
 
 def _value(member: Node, constants: Mapping[str, Any], run: Run) -> Any:

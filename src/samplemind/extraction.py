@@ -33,9 +33,12 @@ def extract_features(
 ) -> dict[str, Any]:
     """Compute nodes of samples in memory; see `AudioEngine.extract`."""
     array = np.asarray(samples)
+    if array.dtype == np.float16:
+        array = array.astype(np.float32)  # its range is too small for the squares of samples
     rate, channels = _checked(array, sample_rate, limits)
     graph = feature_graph()
     wanted = {graph.node(name).name for name in names}
+    given = {graph.node(name).name: value for name, value in (given or {}).items()}
     values: dict[str, Any] = {}
     digest = ""
     if cache is not None and not given:
@@ -50,7 +53,7 @@ def extract_features(
         missing,
         sample_rate=rate,
         channels=channels.shape[1],
-        given=values | dict(given or {}),
+        given=values | given,
     )
     new = {name: finite(name, run.values[name]) for name in missing}
     if cache is not None and digest:

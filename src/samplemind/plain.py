@@ -61,10 +61,9 @@ def from_plain(hint: Any, data: Any, *, array: Callable[[Any], Array] = np.asarr
     Raises:
         ValueError: `data` is not of that type.
     """
+    hint = _bare(hint)
     origin = get_origin(hint)
     arguments = get_args(hint)
-    if origin is Annotated:
-        return from_plain(arguments[0], data, array=array)
     if origin in (Union, types.UnionType):
         # Dataclasses first: their field names tell more than the form that the caller gives to arrays.
         for member in sorted(arguments, key=dataclasses.is_dataclass, reverse=True):
@@ -90,6 +89,14 @@ def from_plain(hint: Any, data: Any, *, array: Callable[[Any], Array] = np.asarr
     raise ValueError(f"{data!r:.80} is not {hint}")
 
 
+def _bare(hint: Any) -> Any:
+    """The type behind annotations and aliases: from Python 3.12 on, NumPy's NDArray is an alias."""
+    if get_origin(hint) is Annotated:
+        return _bare(get_args(hint)[0])
+    behind = getattr(get_origin(hint), "__value__", None)
+    return hint if behind is None else behind[get_args(hint)]
+
+
 def _constructor(hint: Any) -> Callable[..., Any]:
     constructor: Callable[..., Any] = hint
     return constructor
@@ -104,9 +111,8 @@ def field_hints(kind: type) -> dict[str, Any]:
 
 def _matches(hint: Any, data: Any) -> bool:
     """Whether `data` has the outer shape of `hint`."""
+    hint = _bare(hint)
     origin = get_origin(hint)
-    if origin is Annotated:
-        return _matches(get_args(hint)[0], data)
     if hint is type(None) or hint is None:
         return data is None
     if dataclasses.is_dataclass(hint):

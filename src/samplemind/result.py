@@ -91,9 +91,9 @@ def _numbers(array: NDArray[Any]) -> tuple[float, ...]:
     return tuple(float(number) for number in array)
 
 
-def _of(node: str, read: Callable[[Any], Any] = lambda value: value) -> Any:
-    """A field that a node answers, and how to read it off the node's value."""
-    return dataclasses.field(default=None, metadata={"node": node, "read": read})
+def _of(node: str, read: Callable[[Any], Any] = lambda value: value, *, of_silence: bool = True) -> Any:
+    """A field that a node answers, how to read it off the node's value, and whether silence has one."""
+    return dataclasses.field(default=None, metadata={"node": node, "read": read, "of_silence": of_silence})
 
 
 def _later(level: AnalysisLevel) -> Any:
@@ -155,21 +155,25 @@ class AudioFeatures:
     camelot: str | None = _of("key", _attribute("camelot"))
     open_key: str | None = _of("key", _attribute("open_key"))
     tuning_cents: float | None = _of("tuning", _attribute("cents"))
-    chroma_mean: tuple[float, ...] | None = _of("chroma_moments", lambda moments: _numbers(moments.mean))
+    chroma_mean: tuple[float, ...] | None = _of(
+        "chroma_moments", lambda moments: _numbers(moments.mean), of_silence=False
+    )
     chords: tuple[Chord, ...] | None = _later(AnalysisLevel.DETAILED)
     key_changes: tuple[KeySpan, ...] | None = _later(AnalysisLevel.DETAILED)
     root_midi: int | None = _of("root_note", _attribute("midi"))
     root_cents: float | None = _of("root_note", _attribute("cents"))
 
-    spectral_centroid_hz: Statistics | None = _of("spectral_centroid_moments", _only)
-    spectral_bandwidth_hz: Statistics | None = _of("spectral_bandwidth_moments", _only)
-    spectral_rolloff_hz: Statistics | None = _of("spectral_rolloff_moments", _only)
-    spectral_flatness: Statistics | None = _of("spectral_flatness_moments", _only)
-    spectral_contrast_db: tuple[Statistics, ...] | None = _of("spectral_contrast_moments", _statistics)
+    spectral_centroid_hz: Statistics | None = _of("spectral_centroid_moments", _only, of_silence=False)
+    spectral_bandwidth_hz: Statistics | None = _of("spectral_bandwidth_moments", _only, of_silence=False)
+    spectral_rolloff_hz: Statistics | None = _of("spectral_rolloff_moments", _only, of_silence=False)
+    spectral_flatness: Statistics | None = _of("spectral_flatness_moments", _only, of_silence=False)
+    spectral_contrast_db: tuple[Statistics, ...] | None = _of(
+        "spectral_contrast_moments", _statistics, of_silence=False
+    )
     zero_crossing_rate: Statistics | None = _of("zero_crossing_rate_moments", _only)
     rms: Statistics | None = _of("rms_moments", _only)
-    mfcc_mean: tuple[float, ...] | None = _of("mfcc_moments", lambda moments: _numbers(moments.mean))
-    mfcc_std: tuple[float, ...] | None = _of("mfcc_moments", lambda moments: _numbers(moments.std))
+    mfcc_mean: tuple[float, ...] | None = _of("mfcc_moments", lambda moments: _numbers(moments.mean), of_silence=False)
+    mfcc_std: tuple[float, ...] | None = _of("mfcc_moments", lambda moments: _numbers(moments.std), of_silence=False)
 
     loudness_lufs: float | None = _of("loudness_lufs")
     loudness_range_lu: float | None = _later(AnalysisLevel.DETAILED)
@@ -214,6 +218,8 @@ class AudioFeatures:
         Raises:
             ValueError: the document is of another schema version, or a field has the wrong type.
         """
+        if not isinstance(document, Mapping):
+            raise ValueError(f"a document is a mapping, not {type(document).__name__}")
         if document.get("schema_version") != SCHEMA_VERSION:
             raise ValueError(f"schema version {document.get('schema_version')!r} is not {SCHEMA_VERSION}")
         hints = document_hints()
@@ -248,6 +254,8 @@ def fields_from(values: Mapping[str, Any]) -> dict[str, Any]:
     """
     fields: dict[str, Any] = {}
     unknown: dict[str, str] = {}
+    peak = values.get("peak_dbfs")
+    silence = peak if isinstance(peak, Unknown) else None
     for field in dataclasses.fields(AudioFeatures):
         node = field.metadata.get("node")
         if "level" in field.metadata:
@@ -256,6 +264,8 @@ def fields_from(values: Mapping[str, Any]) -> dict[str, Any]:
             unknown[field.name] = f"not asked for: it is part of the level {level_of(node)}"
         elif node is not None and isinstance(values[node], Unknown):
             unknown[field.name] = values[node].reason
+        elif node is not None and silence is not None and not field.metadata["of_silence"]:
+            unknown[field.name] = silence.reason
         elif node is not None:
             fields[field.name] = field.metadata["read"](values[node])
     return {**fields, "unknown": unknown}

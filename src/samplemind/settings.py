@@ -78,13 +78,12 @@ def load_settings(environment: Mapping[str, str] | None = None, **arguments: Any
 
 
 def _settings_file() -> Path | None:
-    local = Path(FILE_NAME)
-    if local.is_file():
-        return local
+    if os.path.isfile(FILE_NAME):  # unlike Path.is_file, false for a folder that may not be looked into
+        return Path(FILE_NAME)
     import platformdirs
 
     user = Path(platformdirs.user_config_dir("samplemind", appauthor=False)) / FILE_NAME
-    return user if user.is_file() else None
+    return user if os.path.isfile(user) else None
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -111,11 +111,11 @@ class TestDisk:
         assert cache.get("a") == b"one"
         assert path.read_bytes() == before
 
-    def test_a_file_that_is_no_database_is_left_out_with_one_warning(self, tmp_path: Path) -> None:
+    def test_a_damaged_file_costs_one_warning(self, tmp_path: Path) -> None:
         path = tmp_path / "cache.sqlite"
         path.write_bytes(b"this is not a database" * 100)
         cache = FeatureCache([MemoryTier(), DiskTier(path)])
-        with pytest.warns(CacheWarning, match="disk"):
+        with pytest.warns(CacheWarning, match="is damaged"):
             assert cache.get("a") is None
         cache.put({"a": b"one"})
         assert cache.get("a") == b"one"
@@ -137,13 +137,28 @@ class TestDisk:
         tier.close()
         assert DiskTier(tmp_path / "cache.sqlite").get("b") == b"two"
 
-    def test_clear_mends_a_file_that_is_no_database(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("damage", ["no database", "holes"])
+    def test_a_damaged_file_is_set_aside_and_begun_anew(self, tmp_path: Path, damage: str) -> None:
         path = tmp_path / "cache.sqlite"
-        path.write_bytes(b"this is not a database" * 100)
+        if damage == "no database":
+            path.write_bytes(b"this is not a database" * 1000)
+        else:
+            tier = DiskTier(path)
+            tier.put({str(number): bytes(1000) for number in range(300)})
+            tier.close()
+            content = bytearray(path.read_bytes())
+            for start in range(4096, len(content), 4096):
+                content[start : start + 2048] = os.urandom(2048)
+            path.write_bytes(content)
+        before = path.read_bytes()
         tier = DiskTier(path)
-        assert tier.clear() == 0
+        with pytest.raises(sqlite3.DatabaseError, match=r"is damaged .*: kept as cache.sqlite.broken"):
+            tier.get("7")
+        assert (tmp_path / "cache.sqlite.broken").read_bytes() == before
         tier.put({"a": b"one"})
         assert tier.get("a") == b"one"
+        tier.close()
+        assert DiskTier(path).get("a") == b"one"
 
     def test_an_error_in_writing_keeps_its_reason_and_what_was_there(self, tmp_path: Path) -> None:
         tier = DiskTier(tmp_path / "cache.sqlite")

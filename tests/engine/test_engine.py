@@ -15,7 +15,7 @@ import pytest
 import samplemind
 from samplemind import AnalysisError, AnalysisLevel, AudioEngine, AudioFeatures, FeatureCache, Unknown
 from samplemind.errors import InternalError, InvalidSamplesError, LevelUnavailableError, UnknownFeatureError
-from samplemind.result import document_hints, document_schema
+from samplemind.result import Statistics, document_hints, document_schema
 from samplemind.settings import Settings
 from tests.conftest import WriteWav
 from tests.signals import SAMPLE_RATE, clicks, music, noise, sine
@@ -61,6 +61,8 @@ def test_a_newer_document_of_the_same_schema_can_be_read(engine: AudioEngine, wr
     assert AudioFeatures.from_dict({**features.to_dict(), "a_field_of_tomorrow": 3}) == features
     with pytest.raises(ValueError, match="schema version 2"):
         AudioFeatures.from_dict({**features.to_dict(), "schema_version": 2})
+    with pytest.raises(ValueError, match="mapping"):
+        AudioFeatures.from_dict(None)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="duration_s"):
         AudioFeatures.from_dict({k: v for k, v in features.to_dict().items() if k != "duration_s"})
 
@@ -308,3 +310,22 @@ def test_an_engine_remembers_on_disk_without_being_told(tmp_path: Path, write_wa
     with AudioEngine(settings=settings) as engine:
         engine.analyze_audio(path)
         assert engine.stats()["from_cache"] == 1
+
+
+def test_silence_has_levels_of_zero_and_no_spectrum(engine: AudioEngine, write_wav: WriteWav) -> None:
+    features = engine.analyze_audio(write_wav(np.zeros(SAMPLE_RATE, np.float32)))
+    assert features.rms == Statistics(0, 0, 0, 0)
+    for field in ("spectral_centroid_hz", "spectral_flatness", "chroma_mean", "mfcc_mean", "peak_dbfs", "kind"):
+        assert getattr(features, field) is None
+        assert features.unknown[field] == "every sample is zero"
+
+
+def test_half_precision_is_enough_to_be_taken(engine: AudioEngine) -> None:
+    sound = noise(0.5)
+    half = engine.extract(sound.astype(np.float16), SAMPLE_RATE, features="rms")["rms"]
+    assert half == pytest.approx(engine.extract(sound, SAMPLE_RATE, features="rms")["rms"], rel=1e-2)
+
+
+def test_only_nodes_can_be_given(engine: AudioEngine) -> None:
+    with pytest.raises(UnknownFeatureError, match="samples"):
+        engine.extract(noise(0.1), SAMPLE_RATE, features="rms", given={"samples": noise(0.1)})

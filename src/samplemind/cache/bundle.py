@@ -91,6 +91,8 @@ def current_values(graph: Graph, stored: Mapping[str, Stored]) -> dict[str, Any]
     values: dict[str, Any] = {}
     for name, entry in stored.items():
         if graph.fingerprints.get(name) == entry.fingerprint:
-            with contextlib.suppress(ValueError, KeyError):  # a value of another shape: a miss like any other
+            with contextlib.suppress(
+                ValueError, KeyError, TypeError
+            ):  # a value of another shape: a miss like any other
                 values[name] = entry.value(graph.nodes[name].result | Unknown)
     return values

@@ -66,6 +66,7 @@ class DiskTier:
         self.max_bytes = max_bytes
         self._connection: sqlite3.Connection | None = None
         self._opened: tuple[int, int] | None = None
+        self._read_only = False
         self._writer = threading.Lock()
         self._reader = threading.RLock()
         self._file_lock: FileLock | None = None
@@ -95,23 +96,14 @@ class DiskTier:
                 self._evict(connection)
 
     def clear(self) -> int:
-        """Remove everything; the number of entries that were there. A file that is no database is removed."""
+        """Remove everything; the number of entries that were there."""
         if not self.path.exists():
             return 0
-        try:
-            with self._writing() as connection:
-                count = connection.execute("DELETE FROM entries").rowcount
-            with self._locked(), self._reader:
-                connection.execute("VACUUM")
-                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        except sqlite3.DatabaseError as error:
-            if "not a database" not in str(error) and "malformed" not in str(error):
-                raise
-            self.close()
-            with self._locked():
-                for suffix in ("", "-wal", "-shm"):
-                    Path(f"{self.path}{suffix}").unlink(missing_ok=True)
-            return 0
+        with self._writing() as connection:
+            count = connection.execute("DELETE FROM entries").rowcount
+        with self._locked(), self._reader:
+            connection.execute("VACUUM")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return count
 
     def size(self) -> tuple[int, int]:
@@ -122,7 +114,8 @@ class DiskTier:
     def close(self) -> None:
         """Close the connection."""
         if self._connection is not None:
-            with self._locked(), self._reader:
+            # The last to close writes the log into the file, under the lock; who may only read has no log.
+            with contextlib.nullcontext() if self._read_only else self._locked(), self._reader:
                 self._disconnect()
 
     def before_fork(self) -> None:
@@ -139,7 +132,7 @@ class DiskTier:
 
     def _row(self, query: str, *parameters: str) -> tuple[Any, ...] | None:
         """The first row; None also where there is no file yet: reading makes none."""
-        with self._reader:
+        with self._mending(), self._reader:
             connection = self._connected() if self.path.exists() else None
             if connection is None:
                 return None
@@ -148,7 +141,7 @@ class DiskTier:
 
     @contextlib.contextmanager
     def _writing(self, timeout: float = _LOCK_TIMEOUT_S) -> Iterator[sqlite3.Connection]:
-        with self._locked(timeout), self._reader:
+        with self._mending(), self._locked(timeout), self._reader:
             connection = self._connected() or self._begun()
             connection.execute("BEGIN IMMEDIATE")
             try:
@@ -160,6 +153,24 @@ class DiskTier:
                 raise
 
     @contextlib.contextmanager
+    def _mending(self) -> Iterator[None]:
+        """Set a file aside that turns out to be damaged; the next use begins a new one."""
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            if "malformed" not in str(error) and "not a database" not in str(error):
+                raise
+            broken = self.path.with_name(f"{self.path.name}.broken")
+            with self._locked(), self._reader:
+                self._disconnect()
+                self.path.replace(broken)
+                for suffix in ("-wal", "-shm"):
+                    Path(f"{self.path}{suffix}").unlink(missing_ok=True)
+            raise sqlite3.DatabaseError(
+                f"{self.path} is damaged ({error}): kept as {broken.name}, begun anew"
+            ) from error
+
+    @contextlib.contextmanager
     def _locked(self, timeout: float = _LOCK_TIMEOUT_S) -> Iterator[None]:
         """Hold the advisory lock beside the file."""
         from filelock import FileLock
@@ -167,8 +178,8 @@ class DiskTier:
         if not self._writer.acquire(timeout=timeout):
             raise TimeoutError(f"another thread has been writing to {self.path} for {timeout:g} s")
         try:
+            self._make_folder()
             if self._file_lock is None:
-                self._make_folder()
                 self._file_lock = FileLock(f"{self.path}.lock", mode=0o600)
             with self._file_lock.acquire(timeout=timeout):
                 yield
@@ -222,7 +233,8 @@ class DiskTier:
 
     def _connect(self) -> sqlite3.Connection:
         target, options = str(self.path), ""
-        if self.path.exists() and not os.access(self.path.parent, os.W_OK):
+        self._read_only = self.path.exists() and not os.access(self.path.parent, os.W_OK)
+        if self._read_only:
             # Reading a log needs a file beside it. Where none can be made and none is there, nobody writes either.
             target, options = self.path.absolute().as_uri(), "?mode=ro&immutable=1"
         elif not self.path.exists():
