@@ -60,6 +60,56 @@ def chunk(name: bytes, body: bytes, *, size: int | None = None) -> bytes:
     return name + struct.pack("<I", len(body) if size is None else size) + body + b"\0" * (len(body) % 2)
 
 
+def flac_of_unknown_length(content: bytes, *more: bytes) -> bytes:
+    """A FLAC file, followed by the frames of others, as it is written to a pipe: without its number of frames."""
+    header, frames = _split_flac(content)
+    # STREAMINFO: RFC 9639, 8.2; the number of samples is its last 36 bits before the MD5 sum.
+    header = header[:21] + bytes((header[21] & 0xF0, 0, 0, 0, 0)) + header[26:]
+    return header + frames + b"".join(_split_flac(other)[1] for other in more)
+
+
+def _split_flac(content: bytes) -> tuple[bytes, bytes]:
+    position = 4
+    while True:
+        last, length = content[position] & 0x80, int.from_bytes(content[position + 1 : position + 4], "big")
+        position += 4 + length
+        if last:
+            return content[:position], content[position:]
+
+
+def box(name: bytes, *parts: bytes, wide: bool = False) -> bytes:
+    """An MP4 box, with a size of 32 or 64 bits."""
+    body = b"".join(parts)
+    if wide:
+        return struct.pack(">I4sQ", 1, name, len(body) + 16) + body
+    return struct.pack(">I4s", len(body) + 8, name) + body
+
+
+def mov(reference: bytes, samples: bytes, *, wide: bool = False) -> bytes:
+    """A QuickTime file of 16-bit mono at 44.1 kHz; `reference` says which file they lie in."""
+    count = len(samples) // 2
+    form = box(b"sowt", bytes(6), struct.pack(">HHHIHHHHI", 1, 0, 0, 0, 1, 16, 0, 0, 44_100 << 16))
+    table = box(
+        b"stbl",
+        box(b"stsd", struct.pack(">II", 0, 1), form),
+        box(b"stts", struct.pack(">IIII", 0, 1, count, 1)),
+        box(b"stsc", struct.pack(">IIIII", 0, 1, 1, count, 1)),
+        box(b"stsz", struct.pack(">III", 0, 2, count)),
+        box(b"stco", struct.pack(">III", 0, 1, 28)),  # the samples come behind "ftyp" and the head of "mdat"
+    )
+    references = box(b"dinf", box(b"dref", struct.pack(">II", 0, 1), reference))
+    media = box(
+        b"mdia",
+        box(b"mdhd", struct.pack(">IIIIIHH", 0, 0, 0, 44_100, count, 0, 0)),
+        box(b"hdlr", bytes(4), b"mhlrsoun", bytes(13)),
+        box(b"minf", box(b"smhd", bytes(8)), references, table),
+    )
+    head = box(b"tkhd", struct.pack(">IIIIII", 7, 0, 0, 1, 0, 1000), bytes(60))
+    movie = box(b"mvhd", struct.pack(">IIIII", 0, 0, 0, 1000, 1000), bytes(80))
+    content = box(b"ftyp", b"qt  \0\0\0\0qt  ") + box(b"mdat", samples)
+    return content + box(b"moov", movie, box(b"trak", head, media), wide=wide)
+
+
 def riff(*chunks: bytes, form: bytes = b"RIFF") -> bytes:
     """A WAV file of these chunks."""
     body = b"WAVE" + b"".join(chunks)

@@ -34,6 +34,13 @@ NAMES = {"mp3float": "mp3", "mp3on4float": "mp3on4", "mpc7": "musepack7", "mpc8"
 """The labels name FFmpeg's decoders; `AudioInfo.codec` is its codecs."""
 KNOWN_BETTER = {"formats/hound_3718e665.wav": ["wav", "pcm_s24le", 48_000, 2]}
 """24-bit samples in 4-byte containers, which FFmpeg takes for floating point."""
+WITHOUT_PADDING = {
+    "formats/loftyrs_b5352140.m4a": 162_496,
+    "formats/mutagen_c42d718a.m4a": 162_496,
+    "formats/tinytag_4f9e6f74.m4a": 10_348,
+    "formats/tinytag_ae9dfeef.m4a": 23_074,
+}
+"""MP4 whose sum of durations says that its last packet is padded; FFmpeg alone decodes all of it."""
 
 
 def _rows(corpus: Path, task: str) -> list[dict[str, str]]:
@@ -68,6 +75,8 @@ def test_every_format_decodes_to_its_length(corpus: Path) -> None:
         by_ffmpeg = re.search(r"frames=(\d+)", row["note"])
         by_libsndfile = re.search(r"libsndfile=ok\(.*?,(\d+) frames\)", row["note"])
         lengths = {int(found[1]) for found in (by_ffmpeg, by_libsndfile) if found}
+        if row["path"] in WITHOUT_PADDING:
+            lengths = {WITHOUT_PADDING[row["path"]]}
         if answer.get("frames") not in lengths or answer["shape"] != KNOWN_BETTER.get(row["path"], expected):
             wrong.append((row["path"], row["label"], lengths, answer))
     assert wrong == []

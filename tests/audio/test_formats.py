@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
-from fractions import Fraction
 from pathlib import Path
+from typing import BinaryIO
 
-import av
 import numpy as np
 import pytest
 import soundfile
 
 from samplemind.audio import AudioDigest, open_audio
+from samplemind.audio.sniff import sniff
 from samplemind.errors import UnsupportedFormatError
 from tests.audio.encoding import chunk, decode, ramp, riff, wav_format, write_av
 from tests.signals import sine
@@ -148,25 +149,33 @@ def test_channels_by_ffmpeg_keep_their_order(tmp_path: Path, layout: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("suffix", "codec", "container_format", "container", "name", "sample_rate"),
+    ("suffix", "codec", "container_format", "container", "name", "sample_rate", "padding"),
     [
-        ("mp3", "libmp3lame", None, "mp3", "mp3", 44_100),
-        ("m4a", "aac", None, "mov", "aac", 44_100),
-        ("mp4", "aac", None, "mov", "aac", 22_050),
-        ("aac", "aac", "adts", "aac", "aac", 44_100),
-        ("mkv", "aac", None, "matroska", "aac", 44_100),
-        ("webm", "libopus", None, "matroska", "opus", 48_000),
-        ("opus", "libopus", None, "ogg", "opus", 48_000),
-        ("wma", "wmav2", None, "asf", "wmav2", 44_100),
-        ("ac3", "ac3", None, "ac3", "ac3", 48_000),
-        ("mp2", "mp2", None, "mp3", "mp2", 44_100),
-        ("avi", "libmp3lame", None, "avi", "mp3", 44_100),
-        ("ts", "aac", "mpegts", "mpegts", "aac", 44_100),
+        ("mp3", "libmp3lame", None, "mp3", "mp3", 44_100, 0),
+        ("m4a", "aac", None, "mov", "aac", 44_100, 0),
+        ("mp4", "aac", None, "mov", "aac", 22_050, 0),
+        ("aac", "aac", "adts", "aac", "aac", 44_100, 2 * 1024),
+        ("mkv", "aac", None, "matroska", "aac", 44_100, 2 * 1024),
+        ("webm", "libopus", None, "matroska", "opus", 48_000, 0),
+        ("opus", "libopus", None, "ogg", "opus", 48_000, 0),
+        ("wma", "wmav2", None, "asf", "wmav2", 44_100, 2048),
+        ("ac3", "ac3", None, "ac3", "ac3", 48_000, 1536 + 256),
+        ("mp2", "mp2", None, "mp3", "mp2", 44_100, 1152 + 481),
+        ("avi", "libmp3lame", None, "avi", "mp3", 44_100, 2 * 1152),
+        ("ts", "aac", "mpegts", "mpegts", "aac", 44_100, 2 * 1024),
     ],
 )
 def test_lossy_by_ffmpeg_keeps_pitch_and_length(
-    tmp_path: Path, suffix: str, codec: str, container_format: str | None, container: str, name: str, sample_rate: int
+    tmp_path: Path,
+    suffix: str,
+    codec: str,
+    container_format: str | None,
+    container: str,
+    name: str,
+    sample_rate: int,
+    padding: int,
 ) -> None:
+    """`padding`: the encoder's delay and the rest of its last packet, where the container does not tell of them."""
     tone = sine(1000, 2, sample_rate=sample_rate)
     samples = (np.stack([tone, tone], axis=1) * 2**31).astype(np.int32)
     path = write_av(tmp_path / f"sound.{suffix}", samples, sample_rate, codec=codec, container=container_format)
@@ -174,7 +183,7 @@ def test_lossy_by_ffmpeg_keeps_pitch_and_length(
     assert (info.container, info.codec, info.bit_depth) == (container, name, None)
     assert (info.sample_rate, info.channels) == (sample_rate, 2)
     assert info.decoder.startswith("av ")
-    assert abs(len(decoded) / sample_rate - 2) < 0.1  # encoders without gapless information pad
+    assert abs(len(decoded) - len(tone)) <= padding
     middle = decoded[sample_rate // 2 : -sample_rate // 2, 0]
     spectrum = np.abs(np.fft.rfft(middle * np.hanning(len(middle))))
     assert abs(np.argmax(spectrum) * sample_rate / len(middle) - 1000) < 2
@@ -212,42 +221,20 @@ def test_the_name_does_not_matter(tmp_path: Path) -> None:
         path = renamed
 
 
-def test_video_beside_the_sound_is_left_alone(tmp_path: Path) -> None:
-    path = tmp_path / "film.mkv"
-    tone = (sine(440, 1) * 2**31).astype(np.int32)
-    with av.open(str(path), "w") as output:
-        picture = output.add_stream("mpeg4", rate=25)
-        picture.width, picture.height, picture.pix_fmt = 64, 64, "yuv420p"
-        sound = output.add_stream("flac", rate=44_100, layout="mono")
-        for number in range(25):
-            frame = av.VideoFrame.from_ndarray(np.full((96, 64), number * 10, np.uint8), format="yuv420p")
-            frame.pts = number
-            output.mux(picture.encode(frame))
-        output.mux(picture.encode(None))
-        frame = av.AudioFrame.from_ndarray(tone.reshape(1, -1), format="s32", layout="mono")
-        frame.sample_rate, frame.time_base, frame.pts = 44_100, Fraction(1, 44_100), 0
-        output.mux(sound.encode(frame))
-        output.mux(sound.encode(None))
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not replace open files")
+@pytest.mark.parametrize("suffix", ["flac", "aiff", "caf", "ogg"])
+def test_what_was_checked_is_what_is_decoded(tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, other = tmp_path / f"sound.{suffix}", tmp_path / f"other.{suffix}"
+    soundfile.write(path, sine(440, 1), 44_100)
+    soundfile.write(other, sine(440, 2, sample_rate=8000), 8000)
+
+    def swap(file: BinaryIO) -> str | None:
+        os.replace(other, path)
+        return sniff(file)
+
+    monkeypatch.setattr("samplemind.audio.decode.sniff", swap)
     info, decoded, _ = decode(path)
-    assert (info.container, info.codec, decoded.shape) == ("matroska", "flac", (44_100, 1))
-
-
-def test_vorbis_streams_glued_together_are_decoded_to_the_end(tmp_path: Path) -> None:
-    part = tmp_path / "part.ogg"
-    soundfile.write(part, np.stack([sine(440, 1)] * 2, axis=1), 44_100)
-    whole = tmp_path / "whole.ogg"
-    whole.write_bytes(part.read_bytes() * 2)
-    assert len(decode(whole)[1]) == pytest.approx(2 * 44_100, abs=1000)
-
-
-def test_a_change_of_channels_on_the_way_is_refused(tmp_path: Path) -> None:
-    stereo, mono = tmp_path / "stereo.mp3", tmp_path / "mono.mp3"
-    soundfile.write(stereo, np.stack([sine(440, 1)] * 2, axis=1), 44_100)
-    soundfile.write(mono, sine(440, 1), 44_100)
-    whole = tmp_path / "whole.mp3"
-    whole.write_bytes(stereo.read_bytes() + mono.read_bytes())
-    with pytest.raises(UnsupportedFormatError, match=r"changes from 2 channels .* to 1 channels"):
-        decode(whole)
+    assert (info.sample_rate, len(decoded)) == (44_100, 44_100)
 
 
 def test_wav_of_24_bits_in_4_bytes(tmp_path: Path) -> None:

@@ -146,7 +146,13 @@ def _with_vorbis_comment(content: bytes) -> bytes:
 
 @pytest.mark.parametrize(
     ("suffix", "retag"),
-    [("wav", _with_riff_info), ("mp3", _with_id3), ("mp3", _with_id3v1), ("flac", _with_vorbis_comment)],
+    [
+        ("wav", _with_riff_info),
+        ("mp3", _with_id3),
+        ("mp3", _with_id3v1),
+        ("flac", _with_id3v1),
+        ("flac", _with_vorbis_comment),
+    ],
 )
 def test_new_tags_change_the_file_and_not_the_sound(tmp_path: Path, suffix: str, retag: object) -> None:
     assert callable(retag)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import stat
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Any, BinaryIO, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from samplemind.audio.files import open_regular
 from samplemind.audio.info import AudioInfo
 from samplemind.audio.libav import AvReader
 from samplemind.audio.libsndfile import SndfileReader
@@ -24,7 +24,6 @@ from samplemind.audio.wav import WavReader
 from samplemind.errors import (
     DecodeError,
     EmptyAudioError,
-    FileAccessError,
     InvalidSamplesError,
     UnsupportedFormatError,
 )
@@ -61,7 +60,7 @@ def _wav(path: str, file: BinaryIO) -> Reader:
 
 
 def _libsndfile(path: str, file: BinaryIO) -> Reader:
-    return SndfileReader(path)
+    return SndfileReader(path, file)
 
 
 def _libav(path: str, file: BinaryIO) -> Reader:
@@ -74,7 +73,7 @@ def _libav_or_libsndfile(path: str, file: BinaryIO) -> Reader:
     It serves these less well: it plays some Opus at 8 to 24 kHz, decodes only the first of several streams glued
     together, and its MPEG decoder writes about damaged files to the terminal.
     """
-    return AvReader(path, file) if importlib.util.find_spec("av") else SndfileReader(path)
+    return AvReader(path, file) if importlib.util.find_spec("av") else SndfileReader(path, file)
 
 
 _ROUTES: Final[dict[str | None, tuple[Callable[[str, BinaryIO], Reader], ...]]] = {
@@ -233,7 +232,7 @@ def open_audio(path: str | os.PathLike[str], *, limits: Limits | None = None) ->
     name = os.fsdecode(path)
     limits = limits or Limits()
     with ExitStack() as resources:
-        file = resources.enter_context(_open_regular(name))
+        file = resources.enter_context(open_regular(name))
         size = os.fstat(file.fileno()).st_size
         if not size:
             raise EmptyAudioError(name, "the file is empty (0 bytes)")
@@ -243,26 +242,15 @@ def open_audio(path: str | os.PathLike[str], *, limits: Limits | None = None) ->
         return AudioFile(name, limits, decoding, resources.pop_all())
 
 
-def _open_regular(path: str) -> BinaryIO:
-    try:
-        mode = os.stat(path).st_mode
-        if stat.S_ISDIR(mode):
-            raise FileAccessError(path, "is a directory")
-        if not stat.S_ISREG(mode):  # opening a FIFO would wait for a writer
-            raise FileAccessError(path, "is not a regular file")
-        return open(path, "rb")
-    except OSError as error:
-        raise FileAccessError(path, (error.strerror or str(error)).lower()) from error
-    except ValueError as error:
-        raise FileAccessError(path, f"not a file name: {error}") from error
-
-
 def _first_that_decodes(path: str, file: BinaryIO, limits: Limits) -> _Decoding:
     container = sniff(file)
+    start = file.tell()
     if container is None and (words := describe_text(file)):
         raise UnsupportedFormatError(path, words)
     failures: list[DecodeError | EmptyAudioError | UnsupportedFormatError] = []
     for make_reader in _ROUTES.get(container, (_libav,)):
+        file.seek(0, os.SEEK_END)  # not only in Python's buffer: a library may have moved the file under it
+        file.seek(start)
         with ExitStack() as resources:
             try:
                 reader = make_reader(path, file)
@@ -272,6 +260,8 @@ def _first_that_decodes(path: str, file: BinaryIO, limits: Limits) -> _Decoding:
                 warnings = [f"damaged ({error.reason})" for error in failures if isinstance(error, DecodeError)]
                 return _Decoding(reader, chunks, warnings)
             except (DecodeError, EmptyAudioError, UnsupportedFormatError) as error:
+                if container == "wav" and not isinstance(error, UnsupportedFormatError):
+                    raise  # we read the header ourselves; FFmpeg would take for samples what is none
                 failures.append(error)
     if container is None and isinstance(failures[0], DecodeError):
         raise UnsupportedFormatError(

@@ -11,7 +11,6 @@ in two roles never have the same digest.
 from __future__ import annotations
 
 import os
-import stat
 import struct
 from dataclasses import dataclass
 from typing import Any, Final
@@ -20,7 +19,7 @@ import numpy as np
 from blake3 import blake3
 from numpy.typing import NDArray
 
-from samplemind.errors import FileAccessError
+from samplemind.audio.files import access_error, open_regular, regular_status
 
 _READ_BYTES: Final = 1 << 20
 _SETTLED_NS: Final = 2_000_000_000
@@ -53,12 +52,7 @@ def stat_key(path: str | os.PathLike[str]) -> StatKey:
         FileAccessError: missing, or not a regular file.
     """
     name = os.fsdecode(path)
-    try:
-        status = os.stat(name)
-    except (OSError, ValueError) as error:
-        raise FileAccessError(name, _words(error)) from error
-    if not stat.S_ISREG(status.st_mode):
-        raise FileAccessError(name, "is a directory" if stat.S_ISDIR(status.st_mode) else "is not a regular file")
+    status = regular_status(name)
     return StatKey(os.path.abspath(name), status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
 
 
@@ -77,16 +71,16 @@ def file_digest(path: str | os.PathLike[str]) -> str:
     Raises:
         FileAccessError: missing, not a regular file, or unreadable.
     """
-    name = stat_key(path).path
+    name = os.fsdecode(path)
     digest = blake3()
     buffer = memoryview(bytearray(_READ_BYTES))
     try:
         # Reading, not mapping: a mapped file that shrinks meanwhile kills the process.
-        with open(name, "rb", buffering=0) as file:
-            while count := file.readinto(buffer):
+        with open_regular(name, buffering=0) as file:
+            while count := file.readinto(buffer):  # type: ignore[attr-defined]
                 digest.update(buffer[:count])
     except OSError as error:
-        raise FileAccessError(os.fsdecode(path), _words(error)) from error
+        raise access_error(name, error) from error
     return digest.hexdigest()
 
 
@@ -142,7 +136,3 @@ def array_digest(samples: NDArray[Any], sample_rate: float) -> str:
 def _bytes(array: NDArray[Any]) -> memoryview[int]:
     """Return an array's memory in C order, copied only if it has another one."""
     return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
-
-
-def _words(error: OSError | ValueError) -> str:
-    return (getattr(error, "strerror", None) or str(error)).lower()

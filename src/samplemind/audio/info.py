@@ -8,6 +8,8 @@ from typing import Final
 
 _REVISION: Final = 1
 """Raise it when our own decoding changes samples: what was decoded by older revisions is then decoded again."""
+CHUNK_SAMPLES: Final = 32_768
+"""Samples that a reader hands on at once, so that they and their float32 copy stay in the L2 cache."""
 
 
 @dataclass(frozen=True)

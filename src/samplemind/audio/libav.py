@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from samplemind.audio.info import AudioInfo, decoder_name
+from samplemind.audio.info import CHUNK_SAMPLES, AudioInfo, decoder_name
+from samplemind.audio.mov import sound_lies_elsewhere
 from samplemind.errors import DecodeError, UnsupportedFormatError
 
 if TYPE_CHECKING:
@@ -40,19 +41,25 @@ _OPTIONS: Final = {
 }
 _ESTIMATED: Final = frozenset(("aac", "ac3", "amr", "dsf", "dts", "eac3", "loas", "mp3", "mpegts"))
 """Containers whose length FFmpeg estimates from the bit rate or rounds up to blocks."""
+_MISCOUNTED: Final = frozenset(("aiff", "w64"))
+"""Containers whose length FFmpeg gets wrong by factors, with the GSM and ADPCM that libsndfile leaves to it."""
 _LOSSLESS: Final = frozenset(("ape", "mlp", "mp4als", "tak", "truehd", "tta", "wavpack", "wmalossless"))
 _DTYPES: Final = {"u8": "u1", "s16": "i2", "s32": "i4", "s64": "i8", "flt": "f4", "dbl": "f8"}
 """FFmpeg's sample formats."""
-_CHUNK_SAMPLES: Final = 32_768
-"""Samples handed on at once, so that they and their float32 copy stay in the L2 cache."""
+_CHANGES: Final = "another stream follows in it, of another sample rate or number of channels"
 
 
 class AvReader:
     """Decodes the best audio stream of a file with FFmpeg.
 
+    Args:
+        path: only for error messages.
+        file: at the first byte behind any ID3v2 tags, whose pictures FFmpeg would load.
+
     Raises:
         DecodeError: FFmpeg can't make sense of the file.
-        UnsupportedFormatError: not on the allow-lists, without sound, or PyAV is not installed.
+        UnsupportedFormatError: not on the allow-lists, without sound, with its sound in another file, or PyAV is
+            not installed.
     """
 
     def __init__(self, path: str, file: BinaryIO) -> None:
@@ -62,14 +69,16 @@ class AvReader:
             raise UnsupportedFormatError(path, f"decoding it needs PyAV (pip install av): {error}") from error
         self._path = path
         self._av = av
-        file.seek(0)
+        source = _Source(file)
         try:
-            self._container = av.open(_Source(file), "r", container_options=_OPTIONS, metadata_errors="replace")
+            self._container = av.open(source, "r", container_options=_OPTIONS, **_tolerant(av.__version__))
         except (av.FFmpegError, OSError) as error:
             raise DecodeError(path, _reason(error)) from error
         try:
             self._stream = _sound_stream(path, self._container)
             self.info = _info(path, self._container, self._stream)
+            if self.info.container == "mov" and sound_lies_elsewhere(file, source.start):
+                raise UnsupportedFormatError(path, "its sound lies in another file")
         except (UnsupportedFormatError, DecodeError):
             self._container.close()
             raise
@@ -85,8 +94,10 @@ class AvReader:
             if form is None:
                 # What comes out counts: a header knows half the rate of AAC with spectral band replication.
                 form = came
-                self.info = replace(self.info, sample_rate=form[1], channels=form[2])
-                at_once = max(1, _CHUNK_SAMPLES // form[2])
+                info = self.info
+                declared = info.declared_frames and info.declared_frames * form[1] // info.sample_rate
+                self.info = replace(info, sample_rate=form[1], channels=form[2], declared_frames=declared)
+                at_once = max(1, CHUNK_SAMPLES // form[2])
             elif came != form:
                 raise UnsupportedFormatError(
                     self._path,
@@ -94,12 +105,13 @@ class AvReader:
                     f"{came[1]} Hz ({came[0]}) after {decoded / form[1]:.3f} s",
                 )
             decoded += frame.samples
+            padding = _padding(frame) if self.info.container == "mov" else 0
             frame.pts = None  # gaps between time stamps are not filled
             fifo.write(frame)
-            while fifo.samples >= at_once:
+            while fifo.samples >= at_once + padding:
                 yield _samples(fifo.read(at_once))
-        if fifo.samples:
-            yield _samples(fifo.read())
+        if form and fifo.samples > padding:
+            yield _samples(fifo.read(fifo.samples - padding))
 
     def close(self) -> None:
         """Close the library's container; the file belongs to the caller."""
@@ -110,15 +122,22 @@ class AvReader:
 
         Raises:
             DecodeError: nothing could be decoded.
+            UnsupportedFormatError: the sample rate or the number of channels changes between streams in Ogg.
         """
         damaged, reason, nothing = 0, "", True
         packets = self._container.demux(self._stream)
         while True:
             try:
-                frames = next(packets).decode()
+                packet = next(packets)
+                if self.info.container == "ogg" and packet.has_sidedata("strings_metadata"):
+                    # Another stream begins, which a decoder that remembers the one before would begin wrongly.
+                    self._stream.codec_context.flush_buffers()
+                frames = packet.decode()
             except (StopIteration, self._av.EOFError):
                 break
             except (self._av.FFmpegError, OSError) as error:
+                if self.info.container == "ogg" and isinstance(error, self._av.PatchWelcomeError):
+                    raise UnsupportedFormatError(self._path, _CHANGES) from error
                 damaged, reason = damaged + 1, _reason(error)
                 continue
             for frame in frames:
@@ -131,18 +150,33 @@ class AvReader:
 
 
 class _Source:
-    """A file as FFmpeg wants it: seeking to where damage points returns -1 instead of raising in its callback."""
+    """A file from where it is to its end, as FFmpeg wants it.
+
+    Seeking to where damage points returns -1 instead of raising in FFmpeg's callback.
+    """
 
     def __init__(self, file: BinaryIO) -> None:
+        self.start = file.tell()
         self.read = file.read
-        self.tell = file.tell
-        self._seek = file.seek
+        self._file = file
+
+    def tell(self) -> int:
+        return self._file.tell() - self.start
 
     def seek(self, offset: int, whence: int = 0) -> int:
+        if whence == 0:
+            if offset < 0:
+                return -1
+            offset += self.start
         try:
-            return self._seek(offset, whence)
+            return self._file.seek(offset, whence) - self.start
         except (OSError, ValueError, OverflowError):
             return -1
+
+
+def _tolerant(version: str) -> dict[str, Any]:
+    """Options by which tags that are no text don't matter; from PyAV 19 on they never do."""
+    return {"metadata_errors": "replace"} if int(version.partition(".")[0]) < 19 else {}
 
 
 def _sound_stream(path: str, container: av.container.InputContainer) -> av.audio.AudioStream:
@@ -170,6 +204,8 @@ def _info(path: str, container: av.container.InputContainer, stream: av.audio.Au
     # The stream's own length, if it has one; else the file's, in microseconds, which that of a film may be.
     counted = (stream.duration or 0) * (stream.time_base or 0)
     seconds = counted or Fraction(container.duration or 0, 1_000_000)
+    if name in _MISCOUNTED:
+        counted = seconds = Fraction(0)
     return AudioInfo(
         container=name,
         codec=codec,
@@ -215,6 +251,16 @@ def _samples(frame: Any) -> NDArray[Any]:
     buffers: list[Any] = [AudioPlane(frame, index) for index in range(channels if planar else 1)]
     planes = [np.frombuffer(buffer, dtype, count) for buffer in buffers]
     return np.stack(planes, axis=1) if planar else planes[0].reshape(-1, channels)
+
+
+def _padding(frame: Any) -> int:
+    """Count the samples at the end of a frame that its duration leaves out.
+
+    In MP4 (ISO/IEC 14496-12, 8.6.1.2) this is how the last packet of AAC or Opus says where its sound ends.
+    """
+    clock = frame.time_base * frame.sample_rate if frame.time_base else 2
+    kept = round(frame.duration * clock)
+    return frame.samples - kept if clock <= 1 and 0 < kept < frame.samples else 0
 
 
 def _reason(error: av.FFmpegError | OSError) -> str:

@@ -6,12 +6,12 @@ import functools
 import os
 import sys
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from samplemind.audio.info import AudioInfo, decoder_name
+from samplemind.audio.info import CHUNK_SAMPLES, AudioInfo, decoder_name
 from samplemind.errors import DecodeError, UnsupportedFormatError
 
 _CONTAINERS: Final = {
@@ -46,31 +46,31 @@ _CODECS: Final[dict[str, tuple[str, int | None]]] = {
 """libsndfile's subtype: FFmpeg's codec name (PCM without its byte order), bits per sample."""
 _UNKNOWN_LENGTH: Final = 2**62
 """libsndfile reports the largest integer for an unknown length; nothing real comes near."""
-_CHUNK_SAMPLES: Final = 32_768
-"""Samples read at once, so that they and their float32 copy stay in the L2 cache."""
+_OTHER_CHANNELS: Final = "channel changed mid stream"
+"""What libsndfile says of FLAC whose number of channels changes; a change of the rate it does not notice."""
 
 
 class SndfileReader:
     """Decodes with libsndfile.
+
+    Args:
+        path: for error messages, and on Windows the file that is opened.
+        file: the open file; libsndfile moves it without Python's knowing, and leaves it open.
 
     Raises:
         DecodeError: libsndfile can't make sense of the file.
         UnsupportedFormatError: a container or codec off the allow-list, or soundfile is not installed.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, file: BinaryIO) -> None:
         try:
             import soundfile  # not needed for cached answers
         except (ImportError, OSError) as error:  # OSError: the package without its library
             raise UnsupportedFormatError(path, f"decoding it needs soundfile: {error}") from error
-        if os.path.splitext(path)[1].lower() == ".raw":
-            # soundfile would take the name's word for it and ask for a sample rate.
-            raise UnsupportedFormatError(path, "libsndfile is not asked about files named .raw")
         self._path = path
         self._error = soundfile.LibsndfileError
         try:
-            # Bytes, because names that are not valid UTF-8 exist; Windows has Unicode names only.
-            self._file = _sequential()(path if sys.platform == "win32" else os.fsencode(path))
+            self._file = _open(path, file)
         except soundfile.LibsndfileError as error:
             raise DecodeError(path, _reason(error)) from error
         try:
@@ -81,25 +81,49 @@ class SndfileReader:
         self.warnings: list[str] = []
 
     def chunks(self) -> Iterator[NDArray[Any]]:
-        """Yield arrays of shape (n, channels), valid until the next one is asked for."""
-        frames = max(1, _CHUNK_SAMPLES // self.info.channels)
+        """Yield arrays of shape (n, channels), valid until the next one is asked for.
+
+        Never asks for more than is declared: behind the last frame of a FLAC file may be tags that are not FLAC's.
+        """
+        frames = max(1, CHUNK_SAMPLES // self.info.channels)
+        declared = self.info.declared_frames
         dtype: type[np.generic] = np.float32
         if self.info.bit_depth and self._file.subtype not in ("FLOAT", "DOUBLE"):
             # Integers are exact and, for 16 bits, several times as fast as libsndfile's own conversion.
             dtype = np.int16 if self.info.bit_depth <= 16 else np.int32
         buffer = np.empty((frames, self.info.channels), dtype)
+        position = 0
         while True:
+            wanted = frames if declared is None else min(frames, declared - position)
             try:
-                chunk = self._file.read(out=buffer)
+                chunk = self._file.read(wanted, out=buffer)
             except self._error as error:
-                raise DecodeError(self._path, _reason(error)) from error
+                reason = _reason(error)
+                if _OTHER_CHANNELS in reason:
+                    raise UnsupportedFormatError(self._path, "the number of channels changes on the way") from error
+                intact = self._file.tell() - position
+                if position and intact:  # in the first chunk FFmpeg is asked instead, which decodes past the damage
+                    yield buffer[:intact]
+                raise DecodeError(self._path, reason) from error
             if not len(chunk):
                 return
+            position += len(chunk)
             yield chunk
 
     def close(self) -> None:
         """Close the library's file."""
         self._file.close()
+
+
+def _open(path: str, file: BinaryIO) -> Any:
+    if sys.platform == "win32":  # where C libraries don't share descriptors
+        if os.path.splitext(path)[1].lower() == ".raw":
+            # soundfile would take the name's word for it and ask for a sample rate.
+            raise UnsupportedFormatError(path, "libsndfile is not asked about files named .raw")
+        return _sequential()(path)
+    # The open file and not its name, which may be another file's by now.
+    os.lseek(file.fileno(), 0, os.SEEK_SET)
+    return _sequential()(file.fileno(), closefd=False)
 
 
 @functools.cache

@@ -5,29 +5,28 @@ from __future__ import annotations
 from typing import BinaryIO, Final
 
 _MAGIC: Final = (
-    (0, b"fLaC", "flac"),
-    (0, b"OggS", "ogg"),
-    (0, b"caff", "caf"),
-    (0, b".snd", "au"),
-    (0, b"riff\x2e\x91\xcf\x11", "w64"),
-    (0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "asf"),
-    (0, b"\x1a\x45\xdf\xa3", "matroska"),
-    (0, b"wvpk", "wv"),
-    (0, b"MAC ", "ape"),
-    (0, b"MPCK", "mpc8"),
-    (0, b"MP+", "mpc"),
-    (0, b"TTA1", "tta"),
-    (0, b"tBaK", "tak"),
-    (0, b"DSD ", "dsf"),
-    (0, b"#!AMR", "amr"),
-    (4, b"ftyp", "mov"),
-    (4, b"moov", "mov"),
-    (4, b"mdat", "mov"),
-    (8, b"WAVE", "wav"),
-    (8, b"AIFF", "aiff"),
-    (8, b"AIFC", "aiff"),
+    (((0, b"fLaC"),), "flac"),
+    (((0, b"OggS"),), "ogg"),
+    (((0, b"caff"),), "caf"),
+    (((0, b".snd"),), "au"),
+    (((0, b"riff\x2e\x91\xcf\x11"),), "w64"),
+    (((0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11"),), "asf"),
+    (((0, b"\x1a\x45\xdf\xa3"),), "matroska"),
+    (((0, b"wvpk"),), "wv"),
+    (((0, b"MAC "),), "ape"),
+    (((0, b"MPCK"),), "mpc8"),
+    (((0, b"MP+"),), "mpc"),
+    (((0, b"TTA1"),), "tta"),
+    (((0, b"tBaK"),), "tak"),
+    (((0, b"DSD "),), "dsf"),
+    (((0, b"#!AMR"),), "amr"),
+    (((4, b"ftyp"),), "mov"),
+    (((4, b"moov"),), "mov"),
+    (((4, b"mdat"),), "mov"),
+    *((((0, form), (8, b"WAVE")), "wav") for form in (b"RIFF", b"RIFX", b"RF64", b"BW64")),
+    *((((0, b"FORM"), (8, form)), "aiff") for form in (b"AIFF", b"AIFC")),
 )
-"""(offset, bytes, FFmpeg's name): the formats' own specifications."""
+"""((offset, bytes) …, all of which must be there; FFmpeg's name): the formats' own specifications."""
 _TEXTS: Final = {
     b"#extm3u": "a playlist, not audio",
     b"[playlist]": "a playlist, not audio",
@@ -48,8 +47,8 @@ def sniff(file: BinaryIO) -> str | None:
     start = file.tell()
     head = file.read(64)
     file.seek(start)
-    for offset, magic, name in _MAGIC:
-        if head.startswith(magic, offset):
+    for magic, name in _MAGIC:
+        if all(head.startswith(part, offset) for offset, part in magic):
             return "ogg vorbis" if name == "ogg" and _is_plain_vorbis(file, head) else name
     return "mp3" if tagged else None
 

@@ -18,18 +18,19 @@ from typing import Any, BinaryIO, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from samplemind.audio.info import AudioInfo, decoder_name
+from samplemind.audio.info import CHUNK_SAMPLES, AudioInfo, decoder_name
 from samplemind.errors import DecodeError, UnsupportedFormatError
 
 _PCM: Final = 1
 _FLOAT: Final = 3
 _EXTENSIBLE: Final = 0xFFFE
-_UNKNOWN_SIZE: Final = 0xFFFFFFFF
-"""What programs that write to a pipe, and RF64 files, put where a size belongs."""
+_SIZE_IN_DS64: Final = 0xFFFFFFFF
+"""What RF64 files put where a size belongs."""
+_PLACEHOLDERS: Final = (range(2**31 - 2**16, 2**31 + 1), range(2**32 - 2**16, 2**32), range(2**63, 2**64))
+"""What programs that write to a pipe put there: the largest number, at times less their header or rounded down.
+Files that are as long by chance are read to their end all the same."""
 _MOST_CHUNKS: Final = 10_000
 """A file with more chunks before its samples is refused: real ones have a dozen."""
-_CHUNK_SAMPLES: Final = 32_768
-"""Samples read at once, so that they and their float32 copy stay in the L2 cache."""
 _DTYPES: Final = {
     (_PCM, 1): ("pcm_u8", "u1"),
     (_PCM, 2): ("pcm_s16le", "<i2"),
@@ -82,6 +83,8 @@ class WavReader:
         used = -(-form.bits // 8)
         if (form.tag, used) not in _DTYPES or (used == 1 and form.width > 1):
             raise UnsupportedFormatError(path, f"WAV of format tag {form.tag:#06x} with {form.bits} bits")
+        if form.tag == _FLOAT and form.width > used:
+            raise DecodeError(path, f"the WAV header contradicts itself: {form.bits}-bit floats in {form.width} bytes")
         codec, dtype = _DTYPES[form.tag, used]
         self._path = path
         self._file = file
@@ -107,7 +110,7 @@ class WavReader:
     def chunks(self) -> Iterator[NDArray[Any]]:
         """Yield arrays of shape (n, channels), valid until the next one is asked for."""
         form, width = self._form, self._form.width
-        frames_at_once = max(1, _CHUNK_SAMPLES // form.channels)
+        frames_at_once = max(1, CHUNK_SAMPLES // form.channels)
         frames_left = self._data.length // (width * form.channels)
         # 3-byte samples are read behind one spare byte and seen as overlapping 4-byte numbers.
         spare = 1 if width == 3 else 0
@@ -162,7 +165,7 @@ def _read_header(path: str, file: BinaryIO) -> tuple[_Format, _Data]:
         elif name == b"fmt ":
             form = _parse_format(path, file.read(min(size, 40)))
         elif name == b"data":
-            data = _locate_data(file, body, end, size64 if size == _UNKNOWN_SIZE else size)
+            data = _locate_data(file, body, end, size64 if size == _SIZE_IN_DS64 else size)
             size = data.length
         if form and data:
             return form, data
@@ -189,7 +192,7 @@ def _parse_format(path: str, chunk: bytes) -> _Format:
 
 def _locate_data(file: BinaryIO, body: int, end: int, size: int | None) -> _Data:
     left = max(0, end - body)
-    if size is None:
+    if size is None or (size > left and any(size in sizes for sizes in _PLACEHOLDERS)):
         return _Data(body, left, None)
     if size == 0 and not _is_chunk_name(_peek(file, body)):
         return _Data(body, left, None)  # a recorder that was cut off before it could fill in the size
