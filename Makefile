@@ -33,7 +33,8 @@ clean:
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "samplemind needs Python 3.11 or newer: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
-	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -q && apt-get install -qy python3-venv; } || \
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { [ "$$(id -u)" = 0 ] && echo "Installing Debian's python3-venv" && \
+		apt-get update -q && apt-get install -qy --no-install-recommends python3-venv; } || \
 		{ echo "Python can't make virtual environments here. On Debian: sudo apt install python3-venv"; exit 1; }
 	$(PYTHON) -m venv --upgrade-deps $(VENV)
 

@@ -1,4 +1,4 @@
-"""STANDARD's spectral, rhythm and tonal outputs, by samplemind and by librosa's calls for the same things.
+"""STANDARD and DETAILED, by samplemind and by librosa's calls for the same outputs; separation into files.
 
     python benchmarks/against_librosa.py [--seconds 180] [--pairs 5]
 
@@ -13,15 +13,18 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "
     os.environ[variable] = "1"
 
 import argparse  # noqa: E402 (the thread counts must be set before NumPy is imported)
+import functools  # noqa: E402
 import tempfile  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 import librosa  # noqa: E402
 import numpy as np  # noqa: E402
+import pyloudnorm  # noqa: E402
 import soundfile  # noqa: E402
+from numpy.typing import NDArray  # noqa: E402
 
 from benchmarks.paired import compare, heading  # noqa: E402
-from samplemind import AudioEngine  # noqa: E402
+from samplemind import AudioEngine, separate_to  # noqa: E402
 from samplemind.demo import chord_progression, drum_loop  # noqa: E402
 
 
@@ -34,8 +37,8 @@ def write_track(path: Path, seconds: float) -> None:
     soundfile.write(path, np.stack([left, right], axis=1), 44_100, subtype="PCM_16")
 
 
-def by_librosa(path: Path) -> None:
-    """The same outputs: librosa has no loudness, kind or key, so those are samplemind's extra."""
+def standard_by_librosa(path: Path) -> NDArray[np.float32]:
+    """STANDARD's outputs; librosa has no loudness, kind or key, so those are samplemind's extra."""
     samples, rate = librosa.load(path, sr=44_100, mono=True)
     spectrum = np.abs(librosa.stft(samples))
     mel = librosa.feature.melspectrogram(S=spectrum**2, sr=rate)
@@ -51,6 +54,26 @@ def by_librosa(path: Path) -> None:
     onsets = librosa.onset.onset_strength(S=librosa.power_to_db(mel), sr=rate)
     librosa.onset.onset_detect(onset_envelope=onsets, sr=rate)
     librosa.beat.beat_track(onset_envelope=onsets, sr=rate)
+    return samples
+
+
+def detailed_by_librosa(path: Path) -> None:
+    """What DETAILED adds, as a user of librosa gets it: separated sound for the ratio, pyloudnorm for loudness."""
+    samples = standard_by_librosa(path)
+    harmonic, percussive = librosa.effects.hpss(samples)
+    energies = np.sum(harmonic**2), np.sum(percussive**2)
+    _ = energies[0] / max(sum(energies), 1e-30)
+    stereo, rate = soundfile.read(path)
+    if len(stereo) > 0.4 * rate:
+        pyloudnorm.Meter(rate).integrated_loudness(stereo)
+    librosa.effects.trim(samples)
+
+
+def separated_by_librosa(path: Path, folder: Path) -> None:
+    """Both channels separated, and written as 32-bit float."""
+    samples, rate = librosa.load(path, sr=None, mono=False)
+    for part, sound in zip(("harmonic", "percussive"), librosa.effects.hpss(samples), strict=True):
+        soundfile.write(folder / f"librosa.{part}.wav", sound.T, rate, subtype="FLOAT")
 
 
 def main() -> None:
@@ -60,16 +83,25 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=5)
     arguments = parser.parse_args()
     heading("samplemind", "librosa", "librosa", "numpy", "scipy", "numba")
-    with tempfile.TemporaryDirectory() as folder, AudioEngine(cache=None) as engine:
+    with tempfile.TemporaryDirectory() as name, AudioEngine(cache=None) as engine:
+        folder = Path(name)
         for seconds in (arguments.seconds, 0.5):
-            path = Path(folder) / "track.wav"
+            path = folder / f"{seconds:g}.wav"
             write_track(path, seconds)
-            compare(
-                f"STANDARD of {seconds:g} s, stereo WAV",
-                lambda path=path: engine.analyze_audio(path),  # type: ignore[misc]
-                lambda path=path: by_librosa(path),  # type: ignore[misc]
-                pairs=arguments.pairs,
-            )
+            for level, theirs in (("standard", standard_by_librosa), ("detailed", detailed_by_librosa)):
+                compare(
+                    f"{level} of {seconds:g} s, stereo WAV",
+                    functools.partial(engine.analyze_audio, path, level=level),
+                    functools.partial(theirs, path),
+                    pairs=arguments.pairs,
+                )
+        path = folder / f"{arguments.seconds:g}.wav"
+        compare(
+            f"separate {arguments.seconds:g} s, stereo WAV, to two files",
+            functools.partial(separate_to, path, folder),
+            functools.partial(separated_by_librosa, path, folder),
+            pairs=arguments.pairs,
+        )
 
 
 if __name__ == "__main__":

@@ -10,9 +10,20 @@ import pytest
 from tests.conftest import REPOSITORY
 
 
-@pytest.mark.parametrize("name", ["against_librosa", "cached"])
-def test_a_benchmark_runs(name: str) -> None:
-    command = [sys.executable, "-W", "ignore", "-m", f"benchmarks.{name}", "--seconds", "2", "--pairs", "1"]
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("against_librosa", ("--seconds", "2", "--pairs", "1")),
+        ("cached", ("--seconds", "2", "--pairs", "1")),
+        pytest.param(
+            "memory",
+            ("--minutes", "0.1"),
+            marks=pytest.mark.skipif(sys.platform == "win32", reason="there is no wait4 on Windows"),
+        ),
+    ],
+)
+def test_a_benchmark_runs(name: str, options: tuple[str, ...]) -> None:
+    command = [sys.executable, "-W", "ignore", "-m", f"benchmarks.{name}", *options]
     found = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stderr
     assert "samplemind 0." in found.stdout

@@ -19,7 +19,7 @@ LAYERS = (
     ("features",),
     ("result",),
     ("cache",),
-    ("pipeline", "extraction"),
+    ("pipeline", "extraction", "separation"),
     ("workers",),
     ("engine",),
     ("discovery", "demo", "explain"),

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from samplemind.features.levels import AnalysisLevel
     from samplemind.graph import Unknown
     from samplemind.result import AudioFeatures
+    from samplemind.separation import separate, separate_to
 
 __all__ = [
     "AnalysisError",
@@ -39,6 +40,8 @@ __all__ = [
     "Unknown",
     "__version__",
     "analyze",
+    "separate",
+    "separate_to",
 ]
 
 _HOME = {
@@ -50,6 +53,8 @@ _HOME = {
     "SampleMindError": "samplemind.errors",
     "Unknown": "samplemind.graph",
     "analyze": "samplemind.engine",
+    "separate": "samplemind.separation",
+    "separate_to": "samplemind.separation",
 }
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import io
+import os
 import tempfile
 import wave
 from collections.abc import Callable, Iterator
@@ -14,6 +16,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from samplemind.dsp.keys import note_name
 from samplemind.engine import AudioEngine
 from samplemind.result import AudioFeatures
 
@@ -29,7 +32,6 @@ _CHORDS: Final = ((57, 60, 64), (53, 57, 60), (50, 53, 57), (52, 56, 59))
 """MIDI notes of A minor, F major, D minor and E major, whose G# leads home and tells A minor from C major."""
 _CHORD_S: Final = 2.0
 _PLUCK_MIDI: Final = 57
-_NAMES: Final = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 
 
 @dataclass(frozen=True)
@@ -164,16 +166,12 @@ def _check_pluck(features: AudioFeatures) -> tuple[Check, ...]:
     midi = features.root_midi
     return (
         _kind(features, "one-shot"),
-        Check(_note(_PLUCK_MIDI), "no note" if midi is None else _note(midi), midi == _PLUCK_MIDI),
+        Check(note_name(_PLUCK_MIDI), "no note" if midi is None else note_name(midi), midi == _PLUCK_MIDI),
     )
 
 
 def _kind(features: AudioFeatures, made: str) -> Check:
     return Check(made, features.kind or "no kind", features.kind == made)
-
-
-def _note(midi: int) -> str:
-    return f"{_NAMES[midi % 12]}{midi // 12 - 1}"
 
 
 SOUNDS: Final = (
@@ -190,26 +188,31 @@ def analyzed_sounds(folder: Path | None = None) -> Iterator[Outcome]:
         folder: where to keep the files; by default they are temporary.
 
     Raises:
-        OSError: the files can't be written.
+        OSError: the files can't be written, or would replace others.
     """
     with ExitStack() as stack, AudioEngine(cache=None) as engine:
         temporary = folder is None
         if folder is None:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="samplemind-demo-")))
         folder.mkdir(parents=True, exist_ok=True)
-        for sound in SOUNDS:
-            path = folder / sound.name
-            write_wav(path, sound.samples())
+        files = {folder / sound.name: wav(sound.samples()) for sound in SOUNDS}
+        for path, data in files.items():
+            if os.path.lexists(path) and not (path.is_file() and path.read_bytes() == data):
+                raise FileExistsError(f"{path} is there already, and not one of these sounds")
+        for sound, (path, data) in zip(SOUNDS, files.items(), strict=True):
+            path.write_bytes(data)
             features = engine.analyze_audio(path)
             if temporary:
                 features = dataclasses.replace(features, path=sound.name)
             yield Outcome(sound, features, sound.checks(features))
 
 
-def write_wav(path: Path, samples: Sound) -> None:
-    """Write samples of shape (n,) or (n, channels), full scale ±1, as 16-bit PCM."""
-    with wave.open(str(path), "wb") as file:
+def wav(samples: Sound) -> bytes:
+    """A WAV file of samples of shape (n,) or (n, channels), full scale ±1, as 16-bit PCM."""
+    data = io.BytesIO()
+    with wave.open(data, "wb") as file:
         file.setnchannels(1 if samples.ndim == 1 else samples.shape[1])
         file.setsampwidth(2)
         file.setframerate(RATE)
         file.writeframes(np.round(samples * 32767).astype("<i2").tobytes())
+    return data.getvalue()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 from collections.abc import Iterable, Iterator
 from typing import Final
@@ -37,23 +38,29 @@ def audio_files(arguments: Iterable[str]) -> Iterator[str | FileAccessError]:
 
 
 def _walk(folder: str, entered: set[tuple[int, int]]) -> Iterator[str | FileAccessError]:
+    waiting = _entries(folder, entered)  # the next one last; folders may be nested deeper than calls can be
+    while waiting:
+        entry = waiting.pop()
+        if isinstance(entry, FileAccessError):
+            yield entry
+        elif _is_folder(entry):
+            waiting += _entries(entry.path, entered)
+        elif entry.name.lower().endswith(AUDIO_SUFFIXES):
+            yield entry.path
+
+
+def _entries(folder: str, entered: set[tuple[int, int]]) -> list[os.DirEntry[str] | FileAccessError]:
+    """What is in a folder that was not entered before, sorted backwards by name; an error if it can't be read."""
     try:
         status = os.stat(folder)
         if (status.st_dev, status.st_ino) in entered:
-            return
+            return []
         entered.add((status.st_dev, status.st_ino))
         with os.scandir(folder) as scan:
-            entries = sorted(scan, key=lambda entry: entry.name)
+            shown = (entry for entry in scan if not entry.name.startswith("."))
+            return [*sorted(shown, key=lambda entry: entry.name, reverse=True)]
     except OSError as error:
-        yield FileAccessError(folder, f"the folder can't be read: {error.strerror}")
-        return
-    for entry in entries:
-        if entry.name.startswith("."):
-            continue
-        if _is_folder(entry):
-            yield from _walk(entry.path, entered)
-        elif entry.name.lower().endswith(AUDIO_SUFFIXES):
-            yield entry.path
+        return [FileAccessError(folder, f"the folder can't be read: {error.strerror}")]
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -64,7 +71,11 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def listed(data: bytes) -> list[str]:
-    """The paths in a list: one a line, or ended by NUL bytes as ``find -print0`` writes them."""
+    """The paths in a list: one a line, or ended by NUL bytes as ``find -print0`` writes them.
+
+    Windows puts a byte order mark before UTF-8, which belongs to no name.
+    """
+    data = data.removeprefix(codecs.BOM_UTF8)
     separator = b"\0" if b"\0" in data else b"\n"
     lines = data.split(separator)
     if separator == b"\n":

@@ -176,21 +176,26 @@ class AudioFeatures:
     mfcc_std: tuple[float, ...] | None = _of("mfcc_moments", lambda moments: _numbers(moments.std), of_silence=False)
 
     loudness_lufs: float | None = _of("loudness_lufs")
-    loudness_range_lu: float | None = _later(AnalysisLevel.DETAILED)
-    loudness_momentary_max_lufs: float | None = _later(AnalysisLevel.DETAILED)
-    loudness_short_term_max_lufs: float | None = _later(AnalysisLevel.DETAILED)
+    loudness_range_lu: float | None = _of("loudness_range_lu")
+    loudness_momentary_max_lufs: float | None = _of("loudness_momentary_max_lufs")
+    loudness_short_term_max_lufs: float | None = _of("loudness_short_term_max_lufs")
     peak_dbfs: float | None = _of("peak_dbfs")
-    true_peak_dbtp: float | None = _later(AnalysisLevel.DETAILED)
+    true_peak_dbtp: float | None = _of("true_peak_dbtp")
     attack_s: float | None = _of("attack_s")
     decay_s: float | None = _of("decay_s")
-    harmonic_ratio: float | None = _later(AnalysisLevel.DETAILED)
+    harmonic_ratio: float | None = _of("harmonic_ratio")
+    """Share of the energy that is harmonic, 0 to 1."""
+    harmonic_bands: tuple[float, ...] | None = _of("band_energies", lambda energies: _numbers(energies.harmonic))
+    """Energy of the harmonic part in seven octave bands, as a share of all the energy of both parts."""
+    percussive_bands: tuple[float, ...] | None = _of("band_energies", lambda energies: _numbers(energies.percussive))
+    """Energy of the percussive part in the same bands and unit."""
 
-    clipped_samples: int | None = _later(AnalysisLevel.DETAILED)
-    dc_offset: float | None = _later(AnalysisLevel.DETAILED)
-    phase_correlation: float | None = _later(AnalysisLevel.DETAILED)
-    leading_silence_s: float | None = _later(AnalysisLevel.DETAILED)
-    trailing_silence_s: float | None = _later(AnalysisLevel.DETAILED)
-    noise_floor_dbfs: float | None = _later(AnalysisLevel.DETAILED)
+    clipped_samples: int | None = _of("clipped_samples")
+    dc_offset: float | None = _of("dc_offset")
+    phase_correlation: float | None = _of("phase_correlation")
+    leading_silence_s: float | None = _of("leading_silence_s")
+    trailing_silence_s: float | None = _of("trailing_silence_s")
+    noise_floor_dbfs: float | None = _of("noise_floor_dbfs")
 
     waveform: tuple[float, ...] | None = _of("waveform", _numbers)
     """Peak amplitude of equal slices of the duration, for drawing."""

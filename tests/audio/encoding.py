@@ -6,11 +6,13 @@ import struct
 from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from samplemind.audio import AudioInfo, open_audio
+
+av = pytest.importorskip("av", reason="PyAV makes the files: pip install av")
 
 Samples = NDArray[np.float32]
 

@@ -7,7 +7,6 @@ import struct
 import sys
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 import soundfile
@@ -23,6 +22,8 @@ from samplemind.errors import (
 )
 from tests.audio.encoding import chunk, decode, riff, wav_format, write_av
 from tests.signals import noise, sine
+
+av = pytest.importorskip("av", reason="PyAV makes the files: pip install av")
 
 PLAYLISTS = {
     "m3u": b"#EXTM3U\n#EXTINF:1,Tone\nsound.wav\n",

@@ -6,7 +6,6 @@ import io
 from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 import soundfile
@@ -15,6 +14,8 @@ from samplemind.audio import open_audio
 from samplemind.errors import UnsupportedFormatError
 from tests.audio.encoding import box, decode, flac_of_unknown_length, mov, ramp, write_av
 from tests.signals import noise, sine
+
+av = pytest.importorskip("av", reason="PyAV makes the files: pip install av")
 
 
 def test_video_beside_the_sound_is_left_alone(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import stat
 from pathlib import Path
 
@@ -146,6 +147,14 @@ class TestFiles:
             assert target.read_text(encoding="utf-8") == printed.stdout
             assert written.exit_code == printed.exit_code == 1
 
+    def test_output_to_a_dash_is_standard_output(
+        self, invoke: Invoke, tone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        result = invoke("analyze", tone, "--format", "json", "-o", "-")
+        assert json.loads(result.stdout)["path"] == str(tone)
+        assert not (tmp_path / "-").exists()
+
     def test_a_replaced_file_keeps_its_permissions_and_nothing_is_left_beside_it(
         self, invoke: Invoke, tone: Path, tmp_path: Path
     ) -> None:
@@ -196,7 +205,9 @@ class TestEnds:
             ([], "name a file or a folder"),
             (["EMPTY"], "no audio files"),
             (["--files-from", "EMPTY/none"], "No such file"),
-            (["TONE", "--level", "detailed"], "highest is standard"),
+            (["--files-from", "LIST", "-o", "LIST"], "or their list"),
+            (["--files-from", "LIST", "--series", "LIST"], "or their list"),
+            (["TONE", "--level", "professional"], "highest is detailed"),
             (["TONE", "--level", "everything"], "'everything' is none of basic, standard"),
             (["TONE", "--format", "xml"], "xml"),
             (["TONE", "-j", "0"], "--jobs"),
@@ -205,6 +216,10 @@ class TestEnds:
             (["TONE", "-o", "EMPTY/none/out"], "its folder is missing"),
             (["TONE", "-o", "TONE"], "one of the files to analyse"),
             (["TONE", "--series", "TONE"], "one of the files to analyse"),
+            (["FOLDER", "-o", "TONE"], "named like an audio file"),
+            (["FOLDER", "-o", "LINK"], "named like an audio file"),
+            (["FOLDER", "-o", "EMPTY/new.Flac"], "named like an audio file"),
+            (["TONE", "-o", "EMPTY/x", "--series", "EMPTY/../empty/x"], "the file of --output too"),
             (["TONE", "--frobnicate"], "frobnicate"),
         ],
     )
@@ -212,14 +227,18 @@ class TestEnds:
         self, invoke: Invoke, tone: Path, tmp_path: Path, arguments: list[str], message: str
     ) -> None:
         (tmp_path / "empty").mkdir()
+        (tmp_path / "list").write_text(f"{tone}\n")
+        (tmp_path / "link").symlink_to(tone)
         before = tone.read_bytes()
-        places = {"TONE": str(tone), "EMPTY": str(tmp_path / "empty")}
-        named = [argument.replace("EMPTY", places["EMPTY"]).replace("TONE", places["TONE"]) for argument in arguments]
+        places = {"TONE": tone, "FOLDER": tone.parent, "EMPTY": tmp_path / "empty"}
+        places |= {"LIST": tmp_path / "list", "LINK": tmp_path / "link"}
+        named = [re.sub("^[A-Z]{4,}", lambda found: str(places[found[0]]), argument) for argument in arguments]
         result = invoke("analyze", *named)
         assert result.exit_code == 2
         assert message in " ".join(result.stderr.split())
         assert result.stdout == ""
         assert tone.read_bytes() == before
+        assert (tmp_path / "list").read_text() == f"{tone}\n"
 
     def test_a_setting_that_makes_no_sense(self, invoke: Invoke, tone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("SAMPLEMIND_MAX_DURATION_S", "long")

@@ -65,7 +65,7 @@ class TestExplain:
         assert "1.000 s of sound" in text
 
     def test_what_can_not_be_explained(self, invoke: Invoke, sounds: Path) -> None:
-        assert invoke("explain", "--level", "detailed").exit_code == 2
+        assert invoke("explain", "--level", "professional").exit_code == 2
         assert invoke("explain", "--level", "x").exit_code == 2
         broken = invoke("explain", sounds / "broken.wav")
         assert (broken.exit_code, broken.stdout, broken.stderr.count("\n")) == (1, "", 1)
@@ -90,22 +90,39 @@ class TestCache:
         assert info()["entries"] == 0
 
     def test_a_cache_that_is_none_is_told_and_stops_no_analysis(self, process: Process, tone: Path) -> None:
-        folder = Path(os.environ["SAMPLEMIND_CACHE_DIR"])
-        folder.mkdir()
-        (folder / "cache.sqlite").write_text(
-            "this is no database, and long enough that nobody takes it for an empty one"
-        )
+        (Path(os.environ["SAMPLEMIND_CACHE_DIR"]) / "cache.sqlite").mkdir(parents=True)
         result = process("analyze", tone, "--format", "json")
         assert result.returncode == 0
         assert json.loads(result.stdout)["channels"] == 1
         assert result.stderr.startswith(b"samplemind: warning: the disk cache is left out: ")
         assert len(result.stderr.splitlines()) == 1
-        looked = process("cache", "info")
-        assert looked.returncode == 1
-        assert looked.stderr.startswith(b"samplemind: ")
-        assert len(looked.stderr.splitlines()) == 1
-        assert process("cache", "clear").returncode == 0
-        assert process("cache", "info").returncode == 0
+        reason = result.stderr.partition(b"left out: ")[2]
+        for action in ("info", "clear"):
+            looked = process("cache", action)
+            assert (looked.returncode, looked.stdout) == (1, b"")
+            assert looked.stderr.startswith(b"samplemind: ")
+            assert looked.stderr.endswith(reason)
+            assert len(looked.stderr.splitlines()) == 1
+
+    def test_a_damaged_cache_is_told_once(self, invoke: Invoke) -> None:
+        folder = Path(os.environ["SAMPLEMIND_CACHE_DIR"])
+        folder.mkdir()
+        (folder / "cache.sqlite").write_text("no database, and long enough that nobody takes it for an empty one")
+        first = invoke("cache", "info")
+        assert (first.exit_code, first.stdout, first.stderr.count("\n")) == (1, "", 1)
+        assert "is damaged" in first.stderr
+        assert invoke("cache", "info").exit_code == 0
+
+    @pytest.mark.parametrize("folder", ["file", "file/inner"])
+    def test_a_folder_that_can_not_be_made_is_told(
+        self, invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+    ) -> None:
+        (tmp_path / "file").touch()
+        monkeypatch.setenv("SAMPLEMIND_CACHE_DIR", str(tmp_path / folder))
+        for action in ("info", "clear"):
+            result = invoke("cache", action)
+            assert (result.exit_code, result.stdout) == (1, "")
+            assert result.stderr == f"samplemind: {tmp_path / folder}: Not a directory\n"
 
 
 class TestDoctor:
@@ -137,6 +154,13 @@ class TestDoctor:
         assert result.exit_code == 1
         assert "cache_max_bytes must be above 0" in result.stdout
 
+    def test_a_cache_is_unusable(self, invoke: Invoke) -> None:
+        folder = Path(os.environ["SAMPLEMIND_CACHE_DIR"])
+        (folder / "cache.sqlite").mkdir(parents=True)
+        result = invoke("doctor")
+        assert result.exit_code == 0
+        assert re.search(rf"^! folder .*{folder}: .*; nothing will be remembered$", result.stdout, re.MULTILINE)
+
 
 class TestDemo:
     def test_it_finds_what_it_made(self, invoke: Invoke, tmp_path: Path) -> None:
@@ -153,11 +177,25 @@ class TestDemo:
         report, _, _ = result.stdout.partition("The sounds are in")
         assert max(map(len, report.splitlines())) <= 80
 
+    def test_it_writes_over_nothing_but_itself(self, invoke: Invoke, tmp_path: Path) -> None:
+        folder, mine = tmp_path / "demo", tmp_path / "mine.wav"
+        mine.write_text("precious")
+        folder.mkdir()
+        for name, place in (("chords.wav", folder / "chords.wav"), ("pluck.wav", mine)):
+            (folder / name).write_text("precious") if place != mine else (folder / name).symlink_to(mine)
+            result = invoke("demo", "-o", folder)
+            assert (result.exit_code, result.stdout) == (1, "")
+            assert result.stderr == f"samplemind: {folder / name} is there already, and not one of these sounds\n"
+            assert place.read_text() == "precious"
+            assert list(folder.iterdir()) == [folder / name], "nothing is written if not all can be"
+            (folder / name).unlink()
+        assert [invoke("demo", "-o", folder).exit_code for _ in range(2)] == [0, 0], "its own sounds may be there"
+
     def test_the_sounds_are_what_they_are_said_to_be(self, invoke: Invoke, tmp_path: Path) -> None:
         for folder in ("one", "two"):
             for sound in demo.SOUNDS:
                 (tmp_path / folder).mkdir(exist_ok=True)
-                demo.write_wav(tmp_path / folder / sound.name, sound.samples())
+                (tmp_path / folder / sound.name).write_bytes(demo.wav(sound.samples()))
         for sound in demo.SOUNDS:
             assert (tmp_path / "one" / sound.name).read_bytes() == (tmp_path / "two" / sound.name).read_bytes()
         loop, rate = soundfile.read(tmp_path / "one" / "drum-loop.wav")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,22 @@ def test_a_folder_that_goes_away_is_an_error_and_not_the_end(tmp_path: Path) -> 
     assert str(found).endswith("z.wav")
 
 
+@pytest.mark.skipif(os.name == "nt", reason="paths are short there")
+def test_folders_may_be_nested_deeper_than_calls(tmp_path: Path) -> None:
+    folders = [tmp_path]
+    for _ in range(sys.getrecursionlimit()):
+        folders.append(folders[-1] / "d")
+        folders[-1].mkdir()
+    make(tmp_path, "e/last.wav")
+    (folders[-1] / "deep.wav").touch()
+    try:
+        assert [os.path.basename(str(path)) for path in audio_files([str(tmp_path)])] == ["deep.wav", "last.wav"]
+    finally:  # what pytest removes folders with calls itself
+        (folders[-1] / "deep.wav").unlink()
+        for folder in reversed(folders[1:]):
+            folder.rmdir()
+
+
 def test_walking_is_lazy(tmp_path: Path) -> None:
     make(tmp_path, "a/x.wav")
 
@@ -93,5 +110,6 @@ def test_walking_is_lazy(tmp_path: Path) -> None:
 def test_lists() -> None:
     assert listed(b"a.wav\nb c.wav\r\n\n  d.wav \n") == ["a.wav", "b c.wav", "  d.wav "]
     assert listed(b"a\nb.wav\0c.wav\0") == ["a\nb.wav", "c.wav"]
+    assert listed(b"\xef\xbb\xbfa.wav\r\n") == ["a.wav"], "as Windows writes it"
     assert listed(b"") == []
     assert [os.fsencode(path) for path in listed(b"\xff.wav")] == [b"\xff.wav"]

@@ -97,8 +97,34 @@ def test_an_interrupt_keeps_what_is_printed_and_counts_it(long_list: Path, jobs:
     assert int(counted[1].replace(",", "")) == len(printed)
 
 
-@pytest.mark.skipif(os.name == "nt", reason="no SIGINT from another process there")
-def test_an_interrupt_leaves_no_half_file(long_list: Path, tmp_path: Path) -> None:
+@pytest.mark.skipif(sys.platform != "linux", reason="asks how full a pipe is")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_an_interrupt_breaks_no_record_that_a_slow_reader_waits_for(long_list: Path, unbuffered: str) -> None:
+    import fcntl
+    import termios
+
+    receiver, sender = os.pipe()
+    arguments = command_line("analyze", "--files-from", long_list, "--format", "json")
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    with subprocess.Popen(arguments, stdout=sender, stderr=subprocess.PIPE, env=environment) as running:
+        os.close(sender)
+        deadline = time.monotonic() + 60
+        before, waiting = b"", bytes(4)
+        while before != waiting or not any(waiting):  # until it is stuck, most likely within a record
+            assert time.monotonic() < deadline
+            time.sleep(0.5)
+            before, waiting = waiting, fcntl.ioctl(receiver, termios.FIONREAD, bytes(4))
+        running.send_signal(signal.SIGINT)
+        with open(receiver, "rb") as pipe:
+            printed = pipe.read()
+        _, errors = running.communicate(timeout=30)
+    assert running.returncode == 130
+    assert errors.decode() == f"samplemind: interrupted: {len(json.loads(printed))} files analysed\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no signals from another process there")
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupt_leaves_no_half_file(long_list: Path, tmp_path: Path, number: int, status: int) -> None:
     target = tmp_path / "out.jsonl"
     target.write_text("old")
     arguments = ["analyze", "--files-from", long_list, "--no-cache", "--format", "jsonl", "-o", target]
@@ -107,10 +133,11 @@ def test_an_interrupt_leaves_no_half_file(long_list: Path, tmp_path: Path) -> No
         while not (begun := [p for p in tmp_path.glob(".out.jsonl.*") if p.stat().st_size]):
             assert time.monotonic() < deadline
             time.sleep(0.05)
-        running.send_signal(signal.SIGINT)
+        running.send_signal(number)
         _, errors = running.communicate(timeout=30)
-    assert running.returncode == 130
-    assert b"out.jsonl was not written" in errors
+    assert running.returncode == status
+    assert (b"out.jsonl was not written" in errors) == (number == signal.SIGINT)
+    assert b"Traceback" not in errors
     assert target.read_text() == "old"
     assert not begun[0].exists()
 
@@ -121,6 +148,9 @@ def test_a_reader_that_leaves_ends_it_quietly(long_list: Path) -> None:
         ["analyze", "--files-from", long_list, "--format", "jsonl"],
         ["analyze", "--files-from", long_list, "--format", "json", "-j", "2"],
         ["explain", "--format", "json"],
+        ["explain", "--help"],
+        ["--help"],
+        ["--version"],
     ):
         with subprocess.Popen(command_line(*arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
             assert running.stdout is not None
@@ -130,6 +160,26 @@ def test_a_reader_that_leaves_ends_it_quietly(long_list: Path) -> None:
             running.stdout.close()
             errors = running.stderr.read()
         assert (running.returncode, errors) == (141, b""), arguments
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a full device")
+@pytest.mark.parametrize("arguments", [["--version"], ["cache", "--help"], ["explain"]])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_output_that_can_not_be_written_is_an_error_in_one_line(arguments: list[str], unbuffered: str) -> None:
+    with open("/dev/full", "wb") as full:
+        environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+        result = subprocess.run(
+            command_line(*arguments), stdout=full, stderr=subprocess.PIPE, env=environment, check=False, timeout=60
+        )
+    assert (result.returncode, result.stderr.count(b"\n")) == (1, 1), result.stderr
+    assert result.stderr.startswith(b"samplemind: ")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="has no such shell")
+def test_nothing_is_wrong_with_a_closed_output() -> None:
+    closing = ["sh", "-c", '"$@" >&-', "sh", *command_line("--version")]
+    result = subprocess.run(closing, stderr=subprocess.PIPE, check=False, timeout=60)
+    assert (result.returncode, result.stderr) == (0, b"")
 
 
 def on_a_terminal(*arguments: object, stdout: bool = True, **environment: str) -> tuple[str, bytes]:

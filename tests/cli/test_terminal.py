@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import time
+import unicodedata
 
 import pytest
 
 from samplemind.cli import picture
 from samplemind.cli.report import duration, size
 from samplemind.cli.terminal import Style, columns, fitted, printable
+from samplemind.dsp.keys import note_name
 
 
 @pytest.mark.parametrize(
@@ -22,24 +25,44 @@ from samplemind.cli.terminal import Style, columns, fitted, printable
         ("abc\u202egpj.wav", "abc\\u202egpj.wav"),
         (b"caf\xe9.wav".decode("utf-8", "surrogateescape"), "caf\\xe9.wav"),
         ("\ud800", "\\ud800"),
+        ("می\u200cخ 👩\u200d🎤.wav", "می\u200cخ 👩\u200d🎤.wav"),
     ],
 )
 def test_names_can_not_command_a_terminal(name: str, shown: str) -> None:
     assert printable(name) == shown
-    assert all(character.isprintable() or character == "　" for character in printable(name))
+    assert all(character.isprintable() or character in "　\u200c\u200d" for character in printable(name))
 
 
 def test_columns_count_what_a_terminal_shows() -> None:
     assert columns("abc") == 3
     assert columns("日本") == 4
     assert columns("e\u0301") == 1
+    assert columns(unicodedata.normalize("NFD", "한글")) == columns("한글") == 4
+    assert columns("\u2764") == 1
+    assert columns("\u2764\ufe0f") == 2, "the same heart as an emoji"
+    assert columns("1\ufe0f\u20e3") == 2
+    assert columns("م\u200cخ") == 2
 
 
-@pytest.mark.parametrize("text", ["short", "x" * 50, "日本語" * 10, "a日" * 9])
+@pytest.mark.parametrize(
+    "text", ["short", "x" * 50, "日本語" * 10, "a日" * 9, "xe\u0301" * 20, unicodedata.normalize("NFD", "한글" * 20)]
+)
 def test_a_long_name_keeps_its_end(text: str) -> None:
     short = fitted(text, 12)
     assert columns(short) <= 12
     assert columns(short) == columns(text) or (short[0] == "…" and text.endswith(short[1:]) and columns(short) >= 11)
+
+
+@pytest.mark.parametrize("mark", ["\u0301", "\u20e3", "\ufe0f", "\u200d", "\u11ab"])
+def test_a_cut_name_does_not_begin_with_half_a_character(mark: str) -> None:
+    assert fitted(f"x日{mark}abc", 5) == "…abc"
+    assert fitted(f"xxxx日{mark}abc", 6 + columns(mark)) == f"…日{mark}abc"
+
+
+def test_a_name_of_any_length_is_cut_at_once() -> None:
+    started = time.process_time()
+    assert len(fitted("é" * 200_000, 80)) == 80
+    assert time.process_time() - started < 5, "it took minutes when every cut measured the rest"
 
 
 def test_style_adds_nothing_when_off() -> None:
@@ -111,6 +134,10 @@ def test_the_time_axis_has_some_labels_that_do_not_touch(length: float) -> None:
 )
 def test_durations(seconds: float, shown: str) -> None:
     assert duration(seconds) == shown
+
+
+def test_notes_have_their_octave() -> None:
+    assert [note_name(midi) for midi in (0, 59, 60, 69, 127)] == ["C-1", "B3", "C4", "A4", "G9"]
 
 
 def test_sizes() -> None:

@@ -8,7 +8,7 @@ import pytest
 from samplemind.dsp import tempogram
 from samplemind.dsp.regression import steady_grid
 from samplemind.dsp.sequences import beat_path
-from samplemind.dsp.tempogram import OVERSAMPLING, at_lags, autocorrelation, pulse
+from samplemind.dsp.tempogram import OVERSAMPLING, at_lags, autocorrelation, without_slow_changes
 
 
 @pytest.mark.parametrize("frames", [300, 1000])
@@ -32,10 +32,19 @@ def test_a_periodic_signal_repeats_fully_after_its_period() -> None:
     assert np.isnan(at_lags(found, np.array([300.0]))[0])
 
 
-def test_pulse_has_no_slow_changes() -> None:
+def test_slow_changes_are_taken_off() -> None:
     ramp = np.linspace(0, 5, 1000, dtype=np.float32)[:, None]
-    np.testing.assert_allclose(pulse(ramp)[50:-50], 0.0, atol=1e-4)
-    assert not pulse(np.zeros((10, 4), np.float32)).any()
+    np.testing.assert_allclose(without_slow_changes(ramp)[50:-50], 0.0, atol=1e-4)
+    assert not without_slow_changes(np.zeros((10, 4), np.float32)).any()
+
+
+@pytest.mark.parametrize("frames", [1, 2, 43, 64, 65, 300])
+def test_slow_changes_are_those_of_the_definition(frames: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempogram, "BLOCK_FRAMES", 64)
+    bands = np.random.default_rng(0).random((frames, 2)).astype(np.float32)
+    smooth = np.array([np.convolve(band, [0.25, 0.5, 0.25])[1:-1] for band in bands.T.astype(float)]).T
+    means = [smooth[max(0, k - 43) : k + 44].mean(axis=0) for k in range(frames)]
+    np.testing.assert_allclose(without_slow_changes(bands), smooth - means, atol=1e-6)
 
 
 def test_the_beat_path_follows_strong_regular_events_past_stray_ones() -> None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from samplemind.features.envelope import Envelope, attack_s, decay_s, envelope
 from samplemind.features.kind import Kind
+from samplemind.features.opening import opening
 from samplemind.features.peaks import MOST_BINS, SLICES, Outline, peak_dbfs, peak_outline, waveform
 from samplemind.graph import Unknown
 from tests.signals import SAMPLE_RATE, noise, sine
@@ -128,6 +129,19 @@ def test_a_single_click_and_a_single_sample() -> None:
     assert decay_s(envelope_of(click)) < 0.001
     assert attack_s(envelope_of(np.ones(1))) == 0
     assert isinstance(decay_s(envelope_of(np.ones(1))), Unknown)
+
+
+@pytest.mark.parametrize("block", [1_000, 44_100, 10**6])
+def test_the_opening_begins_after_digital_silence(block: int) -> None:
+    sound = np.concatenate([np.zeros(9 * SAMPLE_RATE, np.float32), noise(9.0)])
+    state = None
+    for start in range(0, len(sound), block):
+        state = opening(state, sound[start : start + block])
+    np.testing.assert_array_equal(state, noise(9.0)[: 8 * SAMPLE_RATE])
+
+
+def test_silence_has_an_empty_opening() -> None:
+    assert opening(opening(None, np.zeros(100, np.float32)), np.zeros(100, np.float32)).size == 0
 
 
 def test_a_silent_opening_has_no_envelope() -> None:

@@ -75,9 +75,26 @@ def test_a_longer_sound_is_a_loop_if_it_lasts_whole_bars() -> None:
     assert kind_of(clicks(120, 16.0), NO_TEMPO) == "track"
 
 
+@pytest.mark.parametrize(("before_s", "after_s"), [(1, 0), (5, 0), (0, 5), (2, 4)])
+@pytest.mark.parametrize("bars", [1, 2, 8])
+def test_silence_around_a_loop_changes_nothing(bars: int, before_s: int, after_s: int) -> None:
+    # The last click sounds until the end of its bar, or else silence could be its rest.
+    beat = decaying(noise(0.5), 0.1)
+    beat[-400:] += 0.01
+    loop = np.tile(beat, 4 * bars)
+    padded = np.pad(loop, (before_s * SAMPLE_RATE, after_s * SAMPLE_RATE))
+    assert kind_of(padded, tempo_of(120)) == kind_of(loop, tempo_of(120)) == "loop"
+
+
 @pytest.mark.parametrize("sound", [clicks(120, 64.0), sine(100, 61.0)], ids=["clicks", "drone"])
 def test_what_lasts_over_a_minute_is_a_track(sound: Samples) -> None:
     assert kind_of(sound, tempo_of(120)) == "track"
+
+
+def test_a_sound_of_no_frames_is_not_called_silent() -> None:
+    found = kind(1e-6, np.empty(0), np.empty(0, np.float32), np.empty(0, np.float32), NO_TEMPO)
+    assert isinstance(found, Unknown)
+    assert "short" in found.reason
 
 
 @pytest.mark.parametrize("samples", [1, 882, SAMPLE_RATE])

@@ -153,6 +153,13 @@ def test_true_peak_does_not_depend_on_how_samples_arrive() -> None:
     assert true_peak_of(sound, block=7) == true_peak_of(sound)
 
 
+@pytest.mark.parametrize("at", [0, 65_000, 65_535, 65_600, 99_960])
+def test_the_loudest_400_ms_are_found_wherever_they_are(at: int) -> None:
+    power = np.full(100_000, 1e-6, np.float32)
+    power[at : at + MOMENTARY] = 0.1
+    assert loudness_momentary_max_lufs(power) == pytest.approx(-0.691 - 10, abs=1e-3)
+
+
 @pytest.mark.parametrize("gain_db", [-40.0, 20.0])
 def test_a_gain_moves_every_level_by_itself(gain_db: float) -> None:
     sound = noise(4.0, amplitude=0.05)[:, np.newaxis]

@@ -9,9 +9,9 @@ import pytest
 from numpy.typing import NDArray
 
 from samplemind.features.beats import BeatGrid, beat_grid, beats, downbeats
-from samplemind.features.metre import tempo_candidates
-from samplemind.features.onsets import onset_bands, onset_envelope, onsets
+from samplemind.features.onsets import onset_bands, onset_envelope, onsets, pulse
 from samplemind.features.tempo import Tempo, tempo
+from samplemind.features.tempo_candidates import tempo_candidates
 from samplemind.graph import Unknown
 
 from ..signals import SAMPLE_RATE, clicks, noise, sine
@@ -22,6 +22,8 @@ PATTERNS = {
     "house": {"kick": "x...x...x...x...", "snare": "....x.......x...", "hat": "..x...x...x...x."},
     "hip-hop": {"kick": "x..x..x...x.....", "snare": "....x.......x...", "hat": "x.x.x.x.x.x.x.x."},
     "trap": {"kick": "x.....x...x.....", "snare": "........x.......", "hat": "x.x.x.x.x.xxx.x."},
+    "hats": {"hat": "x.x.x.x.x.x.x.x."},
+    "steppers": {"kick": "x...x...x...x...", "snare": "..x...x...x...x."},
 }
 """One bar of 4/4 in sixteenth notes."""
 
@@ -59,10 +61,13 @@ def rhythm_of(sound: Float32) -> Rhythm:
     duration_s = len(sound) / SAMPLE_RATE
     bands = onset_bands(mel_of(sound))
     times = onsets(onset_envelope(bands))
-    candidates = tempo_candidates(bands, times, duration_s)
+    beating = pulse(bands, times)
+    if isinstance(beating, Unknown):
+        return Rhythm(times, beating, beating)
+    candidates = tempo_candidates(beating, times, duration_s)
     if isinstance(candidates, Unknown):
         return Rhythm(times, candidates, candidates)
-    grid = beat_grid(bands, times, candidates, duration_s)
+    grid = beat_grid(beating, times, candidates, duration_s)
     return Rhythm(times, tempo(candidates, grid), grid)
 
 
@@ -162,6 +167,28 @@ def test_beats_follow_a_tempo_that_changes() -> None:
     assert np.mean(nearest < 0.05) > 0.9
 
 
+@pytest.mark.parametrize(("before", "after"), [(100, 130), (120, 90), (128, 96), (140, 170), (120, 124)])
+def test_a_sudden_change_of_tempo_is_not_steady(before: float, after: float) -> None:
+    sound = np.concatenate([clicks(before, 16.0), clicks(after, 16.0)])
+    grid = rhythm_of(sound).grid
+    assert isinstance(grid, BeatGrid)
+    assert not grid.steady
+
+
+@pytest.mark.parametrize("bpm", [90, 128])
+def test_a_quiet_beginning_does_not_make_a_grid_unsteady(bpm: float) -> None:
+    beginning = clicks(bpm * 1.17, 8.0, amplitude=0.001)
+    grid = rhythm_of(np.concatenate([beginning, drums("rock", bpm, 8)])).grid
+    assert isinstance(grid, BeatGrid)
+    assert grid.steady
+
+
+@pytest.mark.parametrize("bpm", [84, 100, 128])
+def test_kicks_are_the_beat_and_accents_between_are_not(bpm: float) -> None:
+    rhythm = rhythm_of(drums("steppers", bpm, 4))
+    np.testing.assert_allclose(rhythm.beats, np.arange(16) * 60 / bpm, atol=0.015)
+
+
 @pytest.fixture(scope="module")
 def groove() -> Float32:
     return drums("rock", 113, 6)
@@ -229,6 +256,24 @@ def _hit(seconds: float) -> Float32:
 )
 def test_what_has_no_rhythm_has_no_tempo(sound: Float32) -> None:
     assert isinstance(rhythm_of(sound).tempo, Unknown)
+
+
+def _chord(seconds: float) -> Float32:
+    """Three sawtooth notes whose partials beat against each other."""
+    notes = [220 * 2 ** (steps / 12) for steps in (0, 4, 7)]
+    return sum(sine(hz * n, seconds, amplitude=0.08 / n) for hz in notes for n in range(1, 9))  # type: ignore[return-value]
+
+
+def test_a_soft_beat_over_a_loud_chord_has_its_tempo() -> None:
+    rhythm = rhythm_of(_chord(16.0) + 0.2 * drums("hats", 120, 8))
+    assert rhythm.bpm == pytest.approx(120, abs=0.05)
+
+
+@pytest.mark.parametrize("bpm", [97, 113, 131])
+def test_onsets_are_within_five_milliseconds(bpm: float) -> None:
+    expected = np.arange(20) * 60 / bpm + 0.3
+    starting = clicks(bpm, float(expected[-1]) + 0.5, start_s=0.3)[: -SAMPLE_RATE // 4]
+    assert np.abs(rhythm_of(starting).onsets - expected).max() < 0.005
 
 
 def test_silence_has_no_onsets_and_a_hit_has_one() -> None:

@@ -5,29 +5,33 @@ One module a command; each imports what it needs when it runs, so that ``samplem
 
 from __future__ import annotations
 
+import signal
+import sys
+import warnings
 from typing import Annotated
 
 import typer
 
 from samplemind.cli import cache
 from samplemind.cli.analyze import analyze
-from samplemind.cli.commands import command
+from samplemind.cli.commands import Commands
 from samplemind.cli.demo import demo
 from samplemind.cli.doctor import doctor
 from samplemind.cli.explain import explain
-from samplemind.cli.terminal import prepare_streams
+from samplemind.cli.terminal import TERMINATED, prepare_streams, show_warning
 from samplemind.version import __version__
 
 # Plain help and plain errors: they read well, and Rich takes longer to import than all else here together.
 app = typer.Typer(
     name="samplemind",
+    cls=Commands,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for function in (analyze, explain, doctor, demo):
-    app.command()(command(function))
+    app.command()(function)
 app.add_typer(cache.app, name="cache")
 
 
@@ -52,4 +56,12 @@ def _samplemind(
 def main() -> None:
     """Run the command line."""
     prepare_streams()
+    warnings.showwarning = show_warning
+    signal.signal(signal.SIGTERM, _terminate)
     app()
+
+
+def _terminate(number: int, frame: object) -> None:
+    """Leave no temporary file behind when asked to stop; asked again, stop at once."""
+    signal.signal(number, signal.SIG_DFL)
+    sys.exit(TERMINATED)

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from samplemind.cli.outputs import Format, Output, output_for
-from samplemind.cli.sink import replaced, text_sink
+from samplemind.cli.sink import replaced, text_sink, uninterrupted
 from samplemind.cli.terminal import FAILED, INTERRUPTED, complain
-from samplemind.discovery import audio_files, listed
+from samplemind.discovery import AUDIO_SUFFIXES, audio_files, listed
 from samplemind.errors import AnalysisError, FileAccessError
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     Answers = Generator[tuple[str, Answer], None, None]
 
 _STDIN: Final = "-"
+_STDOUT: Final = Path("-")
 _STDIN_NAME: Final = "<stdin>"
 _FEW: Final = 3
 """So many files have a full report each; more have a row each, and a progress bar if those go elsewhere."""
@@ -62,8 +63,8 @@ def analyze(
     """
     arguments = _arguments(files or [], files_from)
     chosen = level_named(level)
-    _check_target(output, arguments, "--output")
-    _check_target(series, arguments, "--series")
+    output = None if output == _STDOUT else output
+    _check_targets(output, series, arguments if files_from is None else [*arguments, files_from])
     found = iter([_STDIN]) if arguments == [_STDIN] else audio_files(arguments)
     first = list(itertools.islice(found, _FEW + 1))
     if not first:
@@ -104,6 +105,13 @@ class _Tally:
     analyzed: int = 0
     failed: int = 0
 
+    def count(self, answer: Answer) -> None:
+        """Count one more."""
+        if isinstance(answer, AnalysisError):
+            self.failed += 1
+        else:
+            self.analyzed += 1
+
     def __str__(self) -> str:
         files = f"{self.analyzed:,} {'file' if self.analyzed == 1 else 'files'} analysed"
         return f"{files}, {self.failed:,} failed" if self.failed else files
@@ -136,15 +144,19 @@ def level_named(name: str) -> AnalysisLevel:
     return level
 
 
-def _check_target(path: Path | None, arguments: list[str], option: str) -> None:
-    """Refuse at once what can't be written at the end, and never write over the sound itself."""
-    if path is None:
-        return
-    if path.is_dir() or not path.absolute().parent.is_dir():
-        raise typer.BadParameter(f"{path} can't be written: its folder is missing or it is one", param_hint=option)
-    for argument in arguments:
-        if path.exists() and os.path.exists(argument) and path.samefile(argument):
-            raise typer.BadParameter(f"{path} is one of the files to analyse", param_hint=option)
+def _check_targets(output: Path | None, series: Path | None, sources: list[str]) -> None:
+    """Refuse at once what can't be written at the end, and never write over sounds, their list or each other."""
+    for path, option in ((output, "--output"), (series, "--series")):
+        if path is None:
+            continue
+        if path.is_dir() or not path.absolute().parent.is_dir():
+            raise typer.BadParameter(f"{path} can't be written: its folder is missing or it is one", param_hint=option)
+        if path.is_file() and any(os.path.exists(source) and path.samefile(source) for source in sources):
+            raise typer.BadParameter(f"{path} is one of the files to analyse, or their list", param_hint=option)
+        if os.path.realpath(path).lower().endswith(AUDIO_SUFFIXES):  # it may be in a folder to analyse
+            raise typer.BadParameter(f"{path} is named like an audio file", param_hint=option)
+    if output and series and os.path.realpath(output) == os.path.realpath(series):
+        raise typer.BadParameter(f"{series} is the file of --output too", param_hint="--series")
 
 
 def _of_stream(engine: AudioEngine, options: dict[str, Any]) -> Answers:
@@ -189,16 +201,19 @@ def _with_bar(answers: Answers, total: int) -> Answers:
 
 def _print(answers: Answers, output: Output, tally: _Tally, series: Path | None) -> None:
     """Print answers as they come. Closing them, however it ends, calls off the files that still wait."""
-    with contextlib.closing(answers), contextlib.closing(output):
-        for path, answer in answers:
-            if isinstance(answer, AnalysisError):
-                complain(str(answer))
-                tally.failed += 1
-            else:
-                if series is not None:
+    with contextlib.closing(answers):
+        try:
+            for path, answer in answers:
+                if isinstance(answer, AnalysisError):
+                    complain(str(answer))
+                elif series is not None:
                     _write_series(series, answer.series or {})
-                tally.analyzed += 1
-            output.add(path, answer)
+                with uninterrupted():
+                    output.add(path, answer)
+                    tally.count(answer)
+        finally:
+            with uninterrupted():
+                output.close()
 
 
 def _write_series(path: Path, series: Any) -> None:

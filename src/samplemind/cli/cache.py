@@ -6,13 +6,13 @@ import contextlib
 import enum
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from samplemind.cli.commands import command
 from samplemind.cli.report import size
-from samplemind.cli.terminal import FAILED, complain, printable
+from samplemind.cli.terminal import printable
 
 if TYPE_CHECKING:
     from samplemind.cache import DiskTier
@@ -28,12 +28,11 @@ class Format(enum.StrEnum):
 
 
 @app.command()
-@command
 def info(
     form: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.TEXT,
 ) -> None:
     """Show where the cache is and how much it holds."""
-    with _opened() as disk:
+    with opened() as disk:
         entries, used = disk.size()
     if form is Format.JSON:
         facts = {"file": str(disk.path), "entries": entries, "bytes": used, "max_bytes": disk.max_bytes}
@@ -45,17 +44,20 @@ def info(
 
 
 @app.command()
-@command
 def clear() -> None:
     """Forget everything. What is analysed later is computed anew."""
-    with _opened() as disk:
+    with opened() as disk:
         count = disk.clear()
     print(f"{count:,} {'entry' if count == 1 else 'entries'} removed from {printable(str(disk.path))}")
 
 
 @contextlib.contextmanager
-def _opened() -> Iterator[DiskTier]:
-    """The user's cache file; where it can't be used, a message and the end."""
+def opened() -> Iterator[DiskTier]:
+    """The user's cache file, which need not be there yet.
+
+    Raises:
+        OSError: it can't be used, or not made.
+    """
     import sqlite3
 
     from samplemind.cache import DiskTier
@@ -63,9 +65,26 @@ def _opened() -> Iterator[DiskTier]:
 
     settings = load_settings()
     disk = DiskTier(settings.cache_folder / "cache.sqlite", settings.cache_max_bytes)
+    if not disk.path.exists():
+        require_writable(disk.path.parent)
     try:
         with contextlib.closing(disk):
             yield disk
     except sqlite3.Error as error:
-        complain(f"{disk.path}: {error}")
-        raise typer.Exit(FAILED) from None
+        raise OSError(f"the cache in {disk.path.parent}: {error}") from None
+
+
+def require_writable(folder: Path) -> None:
+    """Refuse a folder that nothing can be written to, or that can't be made. Nothing is left there.
+
+    Raises:
+        OSError: with the folder and the reason.
+    """
+    import tempfile
+
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    try:
+        with tempfile.TemporaryFile(dir=existing):
+            pass
+    except OSError as error:
+        raise OSError(f"{folder}: {error.strerror}") from None

@@ -2,52 +2,57 @@
 
 from __future__ import annotations
 
-import functools
+import contextlib
 import os
 import sys
-import warnings
-from collections.abc import Callable
-from typing import ParamSpec, TextIO
+from collections.abc import Iterator
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
 from samplemind.cli.terminal import BROKEN_PIPE, FAILED, INTERRUPTED, USAGE, complain
 from samplemind.errors import AnalysisError, SampleMindError
 
-P = ParamSpec("P")
+
+class Commands(TyperGroup):
+    """Commands that end alike, also where they only print help or the version."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        """Read the arguments. Help and version are printed here."""
+        with _ended_well():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        with _ended_well():
+            return super().invoke(ctx)
 
 
-def command(function: Callable[P, None]) -> Callable[P, None]:
-    """Make errors that a command does not handle one line on standard error, with the exit status that fits."""
-
-    @functools.wraps(function)
-    def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
-        warnings.showwarning = _show_warning
+@contextlib.contextmanager
+def _ended_well() -> Iterator[None]:
+    """Make errors that nobody handled one line on standard error, with the exit status that fits."""
+    try:
         try:
-            function(*args, **kwargs)
-            sys.stdout.flush()
-        except BrokenPipeError:
-            # Whoever read has seen enough. What is still buffered must not fail again when Python ends.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit(BROKEN_PIPE) from None
-        except KeyboardInterrupt:
-            raise typer.Exit(INTERRUPTED) from None
-        except (AnalysisError, OSError) as error:
-            complain(str(error))
-            raise typer.Exit(FAILED) from None
-        except SampleMindError as error:
-            complain(str(error))
-            raise typer.Exit(USAGE) from None
-
-    return guarded
+            yield
+        finally:
+            _flush()
+    except BrokenPipeError:  # whoever read has seen enough
+        raise typer.Exit(BROKEN_PIPE) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
+    except (AnalysisError, OSError) as error:
+        complain(str(error))
+        raise typer.Exit(FAILED) from None
+    except SampleMindError as error:
+        complain(str(error))
+        raise typer.Exit(USAGE) from None
 
 
-def _show_warning(
-    message: Warning | str,
-    category: type[Warning],
-    filename: str,
-    lineno: int,
-    file: TextIO | None = None,
-    line: str | None = None,
-) -> None:
-    complain(f"warning: {message}")
+def _flush() -> None:
+    """Write out what is buffered: what can't be written fails here, and not again when Python ends."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise

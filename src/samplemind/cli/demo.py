@@ -21,17 +21,16 @@ def demo(
 
     A drum loop, a chord progression and a plucked string.
 
-    Exit status: 0 if what was found is what was made, else 1.
+    A file that is there already is not written over. Exit status: 0 if what was found is what was made, else 1.
     """
     from samplemind import demo as making
 
     style = style_of(sys.stdout)
-    print()
     outcomes = []
     for outcome in making.analyzed_sounds(output):
         outcomes.append(outcome)
-        print(f"{report(outcome.features, style, width())}\n", flush=True)
-    print(f"  {style.bold('What was made, and what was found')}\n")
+        print(f"\n{report(outcome.features, style, width())}", flush=True)
+    print(f"\n  {style.bold('What was made, and what was found')}\n")
     for outcome in outcomes:
         name = outcome.sound.name
         for check in outcome.checks:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import typer
 
+from samplemind.cli.cache import opened, require_writable
 from samplemind.cli.terminal import FAILED, printable, style_of
 from samplemind.errors import SettingsError
 from samplemind.version import __version__
@@ -103,19 +104,19 @@ def _library(name: str, cost: str, state: State) -> Finding:
 
 
 def _cache() -> Iterator[Finding]:
-    import tempfile
-
     try:
         settings = _loaded()
     except SettingsError:
         return  # told below
     folder = settings.cache_folder
-    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     try:
-        with tempfile.TemporaryFile(dir=existing):
-            yield Finding("folder", f"{folder}, writable" if folder.exists() else f"{folder}, not made yet")
+        require_writable(folder)
+        with opened() as disk:
+            disk.size()
     except OSError as error:
-        yield Finding("folder", f"{folder}: {error.strerror}; nothing will be remembered", "lacking")
+        yield Finding("folder", f"{error}; nothing will be remembered", "lacking")
+    else:
+        yield Finding("folder", f"{folder}, writable" if folder.exists() else f"{folder}, not made yet")
 
 
 def _settings() -> Iterator[Finding]:

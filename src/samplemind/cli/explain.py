@@ -30,12 +30,10 @@ def explain(
 ) -> None:
     """Show what a level computes, and what each step costs."""
     from samplemind import explain as explaining
-    from samplemind.audio import Limits
-    from samplemind.settings import load_settings
+    from samplemind.engine import AudioEngine
 
-    settings = load_settings()
-    limits = Limits(max_duration_s=settings.max_duration_s, max_bytes=settings.max_bytes)
-    explanation = explaining.explain(level_named(level), file, limits=limits)
+    with AudioEngine(cache=None) as engine:
+        explanation = explaining.explain(level_named(level), file, limits=engine.limits)
     match form:
         case Format.JSON:
             print(json.dumps(explaining.as_dict(explanation), indent=2))

@@ -74,6 +74,7 @@ class JsonList:
     def close(self) -> None:
         """Close the list."""
         self._out.write("[]\n" if self._before == "[\n" else "\n]\n")
+        self._out.flush()
 
 
 class JsonLines:

@@ -17,7 +17,6 @@ _INDENT: Final = "  "
 _LABEL: Final = 13
 _LEAST_PROBABILITY: Final = 0.01
 """Candidates that would show as 0 % are left out."""
-_PITCHES: Final = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 UNKNOWN: Final = "–"
 _DOT: Final = " · "
 
@@ -34,13 +33,13 @@ def report(features: AudioFeatures, style: Style, width: int) -> str:
     lines += [_INDENT + line for line in _picture(features, style)]
     lines.append("")
     room = width - len(_INDENT) - _LABEL
-    for label, field, finding_of in _ROWS:
+    for label, field, row_of in _ROWS:
         if not _was_asked_for(features, field):
             continue
         if getattr(features, field) is None:
             texts = [style.dim(text) for text in _wrapped(f"{UNKNOWN}  {features.unknown[field]}", room)]
         else:
-            texts = [_line(finding_of(features), style, room)]
+            texts = [_line(row_of(features), style, room)]
         lines += _labelled(style.dim(label.ljust(_LABEL)), texts)
     for warning in features.warnings:
         lines += _labelled(style.mark("note".ljust(_LABEL)), _wrapped(warning, room))
@@ -56,15 +55,15 @@ def _wrapped(text: str, room: int) -> list[str]:
     return textwrap.wrap(printable(text), room)
 
 
-def _line(finding: Finding, style: Style, room: int) -> str:
-    answer = _DOT.join(fact for fact in (finding.answer, *finding.facts) if fact)
+def _line(row: Row, style: Style, room: int) -> str:
+    answer = _DOT.join(fact for fact in (row.answer, *row.facts) if fact)
     others = ""
-    for other in finding.others:
+    for other in row.others:
         longer = f"{others}, {other}" if others else f"   or {other}"
         if len(answer) + len(longer) > room:
             break
         others = longer
-    return style.bold(finding.answer) + answer[len(finding.answer) :] + style.dim(others)
+    return style.bold(row.answer) + answer[len(row.answer) :] + style.dim(others)
 
 
 def _title(features: AudioFeatures, style: Style, width: int) -> str:
@@ -111,7 +110,7 @@ def _was_asked_for(features: AudioFeatures, field: str) -> bool:
 
 
 @dataclass(frozen=True)
-class Finding:
+class Row:
     """One row of the report: the answer, facts about it, and what it could be instead."""
 
     answer: str = ""
@@ -119,15 +118,15 @@ class Finding:
     others: Sequence[str] = ()
 
 
-def _tempo(features: AudioFeatures) -> Finding:
+def _tempo(features: AudioFeatures) -> Row:
     others = [(f"{other.tempo_bpm:.2f}", other.probability) for other in features.tempo_candidates or ()]
-    return Finding(f"{features.tempo_bpm:.2f} BPM", [_sure(features.tempo_confidence)], _others(others))
+    return Row(f"{features.tempo_bpm:.2f} BPM", [_sure(features.tempo_confidence)], _others(others))
 
 
-def _key(features: AudioFeatures) -> Finding:
+def _key(features: AudioFeatures) -> Row:
     facts = [features.camelot or "", features.open_key or "", _sure(features.key_confidence)]
     others = [(f"{other.key} {other.mode}", other.probability) for other in features.key_candidates or ()]
-    return Finding(f"{features.key} {features.mode}", facts, _others(others))
+    return Row(f"{features.key} {features.mode}", facts, _others(others))
 
 
 def _sure(confidence: float | None) -> str:
@@ -139,66 +138,70 @@ def _others(candidates: Sequence[tuple[str, float]]) -> list[str]:
     return [f"{name} ({percent(share)})" for name, share in candidates[1:] if share >= _LEAST_PROBABILITY]
 
 
-def _beats(features: AudioFeatures) -> Finding:
+def _beats(features: AudioFeatures) -> Row:
     beats, downbeats = features.beats_s or (), features.downbeats_s
     facts = [_count(len(beats), "beat"), _count(len(downbeats), "downbeat") if downbeats is not None else ""]
-    return Finding(facts=[*facts, _first(beats)])
+    return Row(facts=[*facts, _first(beats)])
 
 
-def _onsets(features: AudioFeatures) -> Finding:
+def _onsets(features: AudioFeatures) -> Row:
     onsets = features.onsets_s or ()
-    return Finding(facts=[_count(len(onsets), "onset"), _first(onsets)])
+    return Row(facts=[_count(len(onsets), "onset"), _first(onsets)])
 
 
 def _first(times: Sequence[float]) -> str:
     return f"first at {times[0]:.3f} s" if times else ""
 
 
-def _root(features: AudioFeatures) -> Finding:
+def _root(features: AudioFeatures) -> Row:
+    from samplemind.dsp.keys import note_name
+
     midi, cents = features.root_midi or 0, features.root_cents
-    return Finding(
-        f"{_PITCHES[midi % 12]}{midi // 12 - 1}",
+    return Row(
+        note_name(midi),
         [f"MIDI {midi}", _cents(cents) if cents is not None else ""],
     )
 
 
-def _tuning(features: AudioFeatures) -> Finding:
-    return Finding(facts=[f"{_cents(features.tuning_cents or 0.0)} from A4 = 440 Hz"])
+def _tuning(features: AudioFeatures) -> Row:
+    return Row(facts=[f"{_cents(features.tuning_cents or 0.0)} from A4 = 440 Hz"])
 
 
-def _chroma(features: AudioFeatures) -> Finding:
+def _chroma(features: AudioFeatures) -> Row:
+    from samplemind.dsp.keys import PITCH_CLASSES
+
     bars = picture.bars(features.chroma_mean or ())
-    return Finding(facts=[" ".join(f"{name}{bar}" for name, bar in zip(_PITCHES, bars, strict=True))])
+    return Row(facts=[" ".join(f"{name}{bar}" for name, bar in zip(PITCH_CLASSES, bars, strict=True))])
 
 
-def _loudness(features: AudioFeatures) -> Finding:
-    return Finding(f"{features.loudness_lufs:.1f} LUFS")
+def _loudness(features: AudioFeatures) -> Row:
+    return Row(f"{features.loudness_lufs:.1f} LUFS")
 
 
-def _peak(features: AudioFeatures) -> Finding:
-    return Finding(facts=[f"{features.peak_dbfs:.1f} dBFS"])
+def _peak(features: AudioFeatures) -> Row:
+    return Row(facts=[f"{features.peak_dbfs:.1f} dBFS"])
 
 
-def _envelope(features: AudioFeatures) -> Finding:
+def _envelope(features: AudioFeatures) -> Row:
     decay = f"decay {_seconds(features.decay_s)}" if features.decay_s is not None else ""
-    return Finding(facts=[f"attack {_seconds(features.attack_s or 0.0)}", decay])
+    return Row(facts=[f"attack {_seconds(features.attack_s or 0.0)}", decay])
 
 
-def _brightness(features: AudioFeatures) -> Finding:
+def _brightness(features: AudioFeatures) -> Row:
     parts = (
         ("centroid", features.spectral_centroid_hz),
         ("bandwidth", features.spectral_bandwidth_hz),
         ("rolloff", features.spectral_rolloff_hz),
     )
-    return Finding(facts=[f"{name} {statistics.mean:,.0f} Hz" for name, statistics in parts if statistics])
+    return Row(facts=[f"{name} {statistics.mean:,.0f} Hz" for name, statistics in parts if statistics])
 
 
-def _noisiness(features: AudioFeatures) -> Finding:
+def _noisiness(features: AudioFeatures) -> Row:
     parts = (("flatness", features.spectral_flatness), ("zero-crossing rate", features.zero_crossing_rate))
-    return Finding(facts=[f"{name} {statistics.mean:.3f}" for name, statistics in parts if statistics])
+    return Row(facts=[f"{name} {statistics.mean:.3f}" for name, statistics in parts if statistics])
 
 
-_ROWS: Final[tuple[tuple[str, str, Callable[[AudioFeatures], Finding]], ...]] = (
+_ROWS: Final[tuple[tuple[str, str, Callable[[AudioFeatures], Row]], ...]] = (
     ("tempo", "tempo_bpm", _tempo),
     ("beats", "beats_s", _beats),
     ("onsets", "onsets_s", _onsets),

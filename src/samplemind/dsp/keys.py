@@ -60,6 +60,11 @@ def key_correlations(classes: NDArray[np.floating]) -> NDArray[np.float64]:
     return correlations
 
 
+def note_name(midi: int) -> str:
+    """Name of a note with its octave, as in scientific pitch notation: MIDI 60 is C4, 69 is A4."""
+    return f"{PITCH_CLASSES[midi % 12]}{midi // 12 - 1}"
+
+
 def camelot(tonic: int, mode: Mode) -> str:
     """Code of a key on the Camelot wheel, 1A to 12B: fifths are neighbours, A is minor.
 

@@ -21,7 +21,7 @@ MODULES: Final = (
     "loudness",
     "peaks",
     "onsets",
-    "metre",
+    "tempo_candidates",
     "beats",
     "tempo",
     "tonality",
@@ -30,6 +30,8 @@ MODULES: Final = (
     "pitch",
     "envelope",
     "similarity",
+    "separation",
+    "quality",
 )
 """The families of features, from the samples up."""
 

@@ -69,8 +69,8 @@ def envelope(opening: NDArray[np.float32], kind: Kind) -> Envelope | Unknown:
 def attack_s(envelope: Envelope) -> float:
     """Time in seconds in which a one-shot first rises from 10 % to 90 % of its peak amplitude.
 
-    To about 1 ms. Only the first 8 s are looked at. Source: Peeters 2004, attack time with fixed thresholds (whose
-    logarithm is the MPEG-7 log attack time).
+    To about 1 ms. Only the first 8 s after digital silence are looked at. Source: Peeters 2004, attack time with fixed
+    thresholds (whose logarithm is the MPEG-7 log attack time).
     """
     risen = int(np.argmax(envelope.amplitude >= RISE_TO * envelope.peak))
     low = np.flatnonzero(envelope.amplitude[:risen] < RISE_FROM * envelope.peak)

@@ -23,6 +23,9 @@ BAR_BEATS: Final = 4
 BEAT_TOLERANCE: Final = 0.125
 """Beats by which a loop may miss whole bars: a thirty-second note."""
 
+SOUNDING: Final = 1e-3
+"""A sound lasts from the first to the last frame with this share of the level of its loudest one, -60 dB, the range
+over which reverberation is measured."""
 LOUD_DB: Final = -20.0
 """An event comes within this of the loudest frame: the rest is tails, breath and fingers."""
 STRONG: Final = 0.3
@@ -58,20 +61,28 @@ def kind(
 
     A one-shot lasts less than 1 s, or it lasts up to a minute and either has fewer than three events that raise the
     level, or has them all within half of its time. Of other sounds a loop is what lasts up to 12 s, or up to a minute
-    if that is whole bars of four beats. The rest are tracks. Level plays no part. Unknown for silence.
+    if that is whole bars of four beats. The rest are tracks. Level plays no part, and silence around a sound only
+    for the minute, and where it completes a bar. Unknown for silence.
     """
+    if not rms.size:
+        return Unknown("it is too short for a single frame")
     if not rms.any():
         return Unknown("every sample is zero")
     if duration_s > LONGEST_LOOP_S:
         return Kind("track")
-    if not _is_phrase(_events(onsets, onset_envelope, rms), duration_s):
+    sounding = np.flatnonzero(rms > SOUNDING * rms.max()) / FRAME_RATE
+    sounding_s = min(duration_s, float(sounding[-1] - sounding[0]))
+    if not _is_phrase(_events(onsets, onset_envelope, rms), sounding_s):
         return Kind("one-shot")
-    if duration_s <= SURE_LOOP_S or _lasts_whole_bars(duration_s, tempo):
+    # Silence may be a loop's last rest, or not be part of it.
+    lengths = (duration_s, duration_s - float(sounding[0]), sounding_s)
+    if sounding_s <= SURE_LOOP_S or any(_lasts_whole_bars(length_s, tempo) for length_s in lengths):
         return Kind("loop")
     return Kind("track")
 
 
 def _events(onsets: NDArray[np.float64], onset_envelope: NDArray[np.float32], rms: NDArray[np.float32]) -> list[float]:
+    """Times of the onsets that raise the level."""
     level = 20 * np.log10(np.maximum(rms / rms.max(), 1e-6))
     # Nothing was there before the first frame.
     level = np.concatenate([np.full(RISE_FRAMES, level.min()), level])
@@ -88,14 +99,14 @@ def _events(onsets: NDArray[np.float64], onset_envelope: NDArray[np.float32], rm
     return events
 
 
-def _is_phrase(events: list[float], duration_s: float) -> bool:
-    if duration_s < SHORTEST_BAR_S or len(events) < FEWEST_EVENTS:
+def _is_phrase(events: list[float], length_s: float) -> bool:
+    if length_s < SHORTEST_BAR_S or len(events) < FEWEST_EVENTS:
         return False
-    return events[-1] - events[0] >= SPREAD * duration_s
+    return events[-1] - events[0] >= SPREAD * length_s
 
 
-def _lasts_whole_bars(duration_s: float, tempo: Tempo | Unknown) -> bool:
+def _lasts_whole_bars(length_s: float, tempo: Tempo | Unknown) -> bool:
     if isinstance(tempo, Unknown):
         return False
-    beats = duration_s * tempo.bpm / 60
+    beats = length_s * tempo.bpm / 60
     return abs(beats - BAR_BEATS * round(beats / BAR_BEATS)) <= BEAT_TOLERANCE

@@ -54,6 +54,20 @@ ADDED: Final[Mapping[AnalysisLevel, tuple[str, ...]]] = {
         "decay_s",
         "similarity_vector",
     ),
+    AnalysisLevel.DETAILED: (
+        "harmonic_ratio",
+        "band_energies",
+        "loudness_range_lu",
+        "loudness_momentary_max_lufs",
+        "loudness_short_term_max_lufs",
+        "true_peak_dbtp",
+        "clipped_samples",
+        "dc_offset",
+        "phase_correlation",
+        "leading_silence_s",
+        "trailing_silence_s",
+        "noise_floor_dbfs",
+    ),
 }
 """The nodes that each level adds to the one below. Levels that are not here can't be computed yet."""
 
@@ -61,6 +75,7 @@ ADDED: Final[Mapping[AnalysisLevel, tuple[str, ...]]] = {
 KEPT: Final[Mapping[AnalysisLevel, tuple[str, ...]]] = {
     AnalysisLevel.BASIC: ("onsets", "beat_grid", "pitch_profile", "tuning"),
     AnalysisLevel.STANDARD: (),
+    AnalysisLevel.DETAILED: (),
 }
 """Small values on the way to a level's outputs that higher levels need: the cache keeps them too."""
 

@@ -39,6 +39,8 @@ RANGE_GATE: Final = -20.0
 """Relative gate in LU of the loudness range (EBU Tech 3342)."""
 RANGE_PERCENTILES: Final = (10, 95)
 """Percentiles of short-term loudness between which the loudness range lies (EBU Tech 3342)."""
+PIECE: Final = 1 << 16
+"""Windows that are averaged at a time: eleven minutes, half a megabyte."""
 
 _SILENCE: Final = Unknown("every sample is zero, or as good as zero")
 _BELOW_GATE: Final = Unknown("no part of it is louder than -70 LUFS")
@@ -82,7 +84,8 @@ def k_weighted_power(
     memory = state.memory.copy()
     energy = bs1770.k_weighted_energy(samples, np.append(ends, len(samples)), state.filters, memory)
     energy[0] += state.unfinished
-    power = energy[:-1] @ bs1770.channel_weights(channels) * (SUB_BLOCKS_PER_S / sample_rate)
+    weights = bs1770.channel_weights(channels) * (SUB_BLOCKS_PER_S / sample_rate)
+    power = np.einsum("ij,j->i", energy[:-1], weights)
     return Weighting(seen, complete, state.filters, memory, energy[-1]), power.astype(np.float32)
 
 
@@ -173,5 +176,8 @@ def _windows(power: NDArray[np.float32], width: int, step: int) -> NDArray[np.fl
 
 def _loudest(power: NDArray[np.float32], width: int) -> float | Unknown:
     padded = np.pad(power, (0, max(0, width - len(power))))
-    loudest = float(bs1770.sliding_mean(padded.astype(np.float64), width).max())
+    # In pieces: a sound of ten hours has millions of windows.
+    starts = range(0, len(padded) - width + 1, PIECE)
+    pieces = (padded[start : start + PIECE + width - 1].astype(np.float64) for start in starts)
+    loudest = max(float(bs1770.sliding_mean(piece, width).max()) for piece in pieces)
     return bs1770.lufs(loudest) if loudest > 0 else _SILENCE

@@ -1,21 +1,27 @@
-"""When something starts: how strongly sound sets in, per frame, and the times of the onsets."""
+"""When something starts: how strongly sound sets in, per frame, and the times of the onsets.
+
+mel ──▶ onset_bands ──┬▶ onset_envelope ──▶ onsets ──┬▶ pulse ──▶ tempo_candidates, beat_grid
+                      └──────────────────────────────┘
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from samplemind.dsp.tempogram import without_slow_changes
 from samplemind.features.streams import FRAME_RATE, PerFrame
-from samplemind.graph import node
+from samplemind.graph import Unknown, node
 
 FLUX_LAG: Final = 2
 """Frames over which a rise is measured: 23 ms, about half a window, as SuperFlux recommends."""
 BAND_EDGES: Final = (0, 5, 20, 60, 128)
-"""Mel bands where the four onset bands meet: 0, about 150 Hz, 600 Hz, 3 kHz, 22 kHz (kick, bass and body of
-drums, snare and voice, cymbals)."""
+"""Mel bands where the four onset bands meet: about 170, 635 and 2,460 Hz (kick; bass and body of drums; snare and
+voice; cymbals)."""
 _SIZES: Final = np.diff(BAND_EDGES)
 _BAND_SHARES: Final = (_SIZES / BAND_EDGES[-1]).astype(np.float32)
 _BAND_MEANS: Final = np.repeat(np.diag(1 / _SIZES), _SIZES, axis=0).astype(np.float32)
@@ -31,6 +37,9 @@ THRESHOLD: Final = 0.06
 real recordings varies by less than 0.01 between 0.05 and 0.08."""
 STRONGEST_SHARE: Final = 0.01
 """Share of the frames whose mean envelope is "the strongest onsets" (at least three frames)."""
+EDGE_FRAMES: Final = 4
+"""Frames before the first and after the last onset that still belong to them: the rise of an onset, FLUX_LAG frames
+each way, and as many for smoothing. From 2 to 8 all is alike."""
 
 
 @node(context=(FLUX_LAG, 0))
@@ -73,7 +82,9 @@ def onsets(onset_envelope: PerFrame) -> NDArray[np.float64]:
     """Times of the onsets, in seconds, ascending; empty when nothing sets in.
 
     An onset is a frame whose envelope is the largest within 30 ms and rises above the local mean by a share of
-    the strongest onsets of the sound; its time is that of the parabola through the frame and its neighbours.
+    the strongest onsets of the sound; its time is that of the parabola through the frame and its neighbours. Clicks
+    come out up to 4 ms early and tones with an attack of 5 ms up to 2 ms late; against onsets that people annotated in
+    real recordings, the median deviation is less than 1 ms.
 
     Source: S. Böck, F. Krebs, M. Schedl, "Evaluating the online capabilities of onset detection methods",
     ISMIR 2012.
@@ -99,3 +110,27 @@ def onsets(onset_envelope: PerFrame) -> NDArray[np.float64]:
     curvature = 2 * middle - left - right
     offset = np.where(curvature > 0, (right - left) / (2 * np.maximum(curvature, 1e-300)), 0.0)
     return np.maximum(0.0, (frames + offset) / FRAME_RATE)
+
+
+@dataclass(frozen=True)
+class Pulse:
+    """Onset strength from the first to the last onset.
+
+    `strength` has shape (frames, 4), four bands as in `onset_bands`, without their slow changes; an onset at its first
+    frame is at `start_s` seconds.
+    """
+
+    strength: NDArray[np.float32]
+    start_s: float
+
+
+def pulse(onset_bands: PerFrame, onsets: NDArray[np.float64]) -> Pulse | Unknown:
+    """Onset strength less its mean over one second around; silence before and after the onsets has no say.
+
+    Unknown where nothing sets in.
+    """
+    if not onsets.size:
+        return Unknown("nothing sets in")
+    first = max(0, int(onsets[0] * FRAME_RATE) - EDGE_FRAMES)
+    end = int(onsets[-1] * FRAME_RATE) + EDGE_FRAMES + 1
+    return Pulse(without_slow_changes(onset_bands[first:end]), first / FRAME_RATE)

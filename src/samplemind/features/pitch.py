@@ -40,8 +40,9 @@ class RootNote:
 def root_note(opening: NDArray[np.float32], kind: Kind) -> RootNote | Unknown:
     """The one note of a one-shot, MIDI 21 to 108; of a chord, the note of its common period.
 
-    From its first 8 s, which are enough for any note. Source: P. McLeod & G. Wyvill, "A smarter way to find pitch",
-    ICMC 2005, over several frames as one. Unknown where the sound has no clear period: drums, noise, silence.
+    From its first 8 s after digital silence, which are enough for any note. Source: P. McLeod & G. Wyvill, "A smarter
+    way to find pitch", ICMC 2005, over several frames as one. Unknown where the sound has no clear period: drums,
+    noise, silence.
     """
     if kind.label != "one-shot":
         return Unknown("only a one-shot has one root note")

@@ -1,6 +1,6 @@
 """How fast the music goes.
 
-    onset_bands ──▶ tempo_candidates (metre.py) ──▶ beat_grid (beats.py) ──▶ tempo
+    pulse (onsets.py) ──▶ tempo_candidates ──▶ beat_grid (beats.py) ──▶ tempo
 
 The candidates say which metrical level is the beat; the grid measures its period on all beats at once.
 """
@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from samplemind.features.beats import BeatGrid
-from samplemind.features.metre import TempoCandidates
+from samplemind.features.tempo_candidates import TempoCandidates
 
 FRACTIONS: Final = (1 / 4, 1 / 3, 1 / 2, 2 / 3, 3 / 4, 4 / 3, 3 / 2, 2.0, 3.0, 4.0)
 """Ratios of other metrical levels to the beat."""

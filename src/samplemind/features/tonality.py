@@ -23,7 +23,8 @@ DECIMATION: Final = 8
 """Leaves a rate of 5.5 kHz, enough for every fundamental and the partials that matter."""
 TONAL_RATE: Final = SAMPLE_RATE / DECIMATION
 WINDOW: Final = 4096
-"""0.74 s: neighbouring semitones are apart from 92 Hz, and a lone bass note is found down to the lowest."""
+"""0.74 s: neighbouring semitones are apart from 92 Hz. Lower notes are told by their partials: a bass line of sines
+below 60 Hz, LOWEST_HZ, has no key."""
 HOP: Final = 1024
 """0.19 s, a quarter of the window."""
 LOWEST_HZ: Final = 60.0
@@ -164,7 +165,9 @@ def pitch_profile(tonal_chroma: PerTonalFrame, tonal_energy: PerTonalFrame) -> N
     if float(np.sum(loudness**2)) < LEAST_TONAL_SHARE * energy:
         return Unknown("it has no pitches: what sounds is noise or percussion")
     heard = loudness > SOFTEST * loudness.max()
-    profile: NDArray[np.float64] = loudness[heard] ** (LOUDNESS_EXPONENT - 1) @ tonal_chroma[heard]
+    weights = np.power(loudness, LOUDNESS_EXPONENT - 1, out=np.zeros_like(loudness), where=heard)
+    # Not a matrix product, which would copy the series and start threads.
+    profile: NDArray[np.float64] = np.einsum("i,ij->j", weights, tonal_chroma, dtype=np.float64)
     profile /= profile.sum()
     return profile
 
@@ -185,7 +188,8 @@ def key(pitch_profile: NDArray[np.float64]) -> Key | Unknown:
 
     Correlation of the retuned pitch classes with the key profiles of Albrecht & Shanahan (2013) and Sha'ath (2011),
     after C. Krumhansl, "Cognitive foundations of musical pitch" (1990). Unknown where no key fits, or where only one
-    pitch class sounds.
+    pitch class sounds. The partials of a single note are a major chord: if they are strong, that is its key, with a
+    confidence of about a half.
     """
     cents, _ = tuning_of(pitch_profile)
     classes = semitones_of(pitch_profile, cents=cents)
