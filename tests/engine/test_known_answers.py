@@ -21,7 +21,7 @@ def test_click_tracks_are_exact(engine: AudioEngine, write_wav: WriteWav, bpm: f
     assert len(features.onsets_s) == pytest.approx(16.0 * bpm / 60, abs=1.01)
 
 
-@pytest.mark.parametrize("bpm", [35, 45, 55, 220, 250, 300])
+@pytest.mark.parametrize("bpm", [20, 25, 30, 35, 45, 55, 210, 220, 250, 300, 400])
 def test_beyond_that_the_truth_is_among_the_candidates(engine: AudioEngine, write_wav: WriteWav, bpm: float) -> None:
     features = engine.analyze_audio(write_wav(clicks(bpm, 20.0)))
     assert features.tempo_candidates is not None
@@ -37,6 +37,21 @@ def test_a_note_is_known(engine: AudioEngine, write_wav: WriteWav, midi: int) ->
     assert features.kind == "one-shot"
     assert features.root_midi == midi
     assert features.root_cents == pytest.approx(0, abs=3)
+
+
+@pytest.mark.parametrize("hz", [4_500, 6_000, 10_000, 15_000])
+def test_a_tone_above_the_piano_is_not_taken_for_a_lower_one(
+    engine: AudioEngine, write_wav: WriteWav, hz: float
+) -> None:
+    features = engine.analyze_audio(write_wav(sine(hz, 1.0)), level="basic")
+    assert features.root_midi is None
+    assert features.unknown["root_midi"] == "its pitch is beyond the keys of a piano"
+
+
+def test_where_a_tone_breaks_off_nothing_sets_in(engine: AudioEngine, write_wav: WriteWav) -> None:
+    features = engine.analyze_audio(write_wav(sine(300, 5.0)))
+    assert features.onsets_s is not None
+    assert [round(onset, 1) for onset in features.onsets_s] == [0.0]
 
 
 def test_levels_of_a_full_scale_sine(engine: AudioEngine, write_wav: WriteWav) -> None:

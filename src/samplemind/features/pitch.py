@@ -18,6 +18,8 @@ from samplemind.graph import Unknown
 LOWEST_MIDI: Final = 21
 HIGHEST_MIDI: Final = 108
 """The keys of a piano."""
+SHORTEST_PERIOD: Final = 2
+"""Samples, the period of 22 kHz: that of a tone above the piano must be found, lest its multiple be taken for it."""
 FRAME: Final = 4096
 """93 ms: two and a half periods of the lowest note."""
 MOST_FRAMES: Final = 8
@@ -50,8 +52,7 @@ def root_note(opening: NDArray[np.float32], kind: Kind) -> RootNote | Unknown:
     if frames is None:
         return Unknown("its first 8 s are silent")
     longest = math.ceil(SAMPLE_RATE / _hz(LOWEST_MIDI - 0.5))
-    shortest = math.floor(SAMPLE_RATE / _hz(HIGHEST_MIDI + 0.5))
-    found = period_of(normalised_autocorrelation(frames, lags=longest + 2), shortest=shortest)
+    found = period_of(normalised_autocorrelation(frames, lags=longest + 2), shortest=SHORTEST_PERIOD)
     if found is None or found[1] < LEAST_CLARITY:
         return Unknown("it has no clear pitch")
     note = 69 + 12 * math.log2(SAMPLE_RATE / found[0] / 440)

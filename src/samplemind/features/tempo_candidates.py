@@ -91,7 +91,8 @@ def tempo_candidates(pulse: Pulse, onsets: Float64, duration_s: float) -> TempoC
 
     Every tempo is scored by the autocorrelation of the onset strength at the lags of its beat, its multiples and
     its parts, by the preferred tempo of listeners, and, for short sounds, by how usual a loop of so many beats is;
-    the local maxima of the score are the candidates, their probabilities the softmax of the score. The length of a
+    the local maxima of the score, and half, double, a quarter and four times the best of them, are the candidates,
+    their probabilities the softmax of the score. The length of a
     loop is evidence like the others: a clear pulse at another tempo outweighs it, as loops with tails need.
 
     Sources: G. Percival, G. Tzanetakis, "Streamlined tempo estimation based on autocorrelation and
@@ -124,8 +125,18 @@ def tempo_candidates(pulse: Pulse, onsets: Float64, duration_s: float) -> TempoC
     deviations = clarity * np.sqrt(frames) + LOOP_DEVIATIONS * loop[best[0]]
     if clarity < LEAST_CLARITY or deviations < FEWEST_DEVIATIONS:
         return Unknown("the onsets do not repeat clearly enough for a tempo")
-    odds = np.exp(score[best] - score[best[0]])
-    return TempoCandidates(TEMPI[best], odds / odds.sum(), min(1.0, max(0.0, clarity)))
+    bpm = np.concatenate([TEMPI[best], _relatives(TEMPI[best])])
+    # A relative that is slower or faster than all tempi that are weighed is as likely as the last of these.
+    odds = np.exp(np.interp(np.log(bpm), np.log(TEMPI), score) - score[best[0]])
+    order = np.concatenate([[0], 1 + np.argsort(-odds[1:], kind="stable")])
+    return TempoCandidates(bpm[order], (odds / odds.sum())[order], min(1.0, max(0.0, clarity)))
+
+
+def _relatives(chosen: Float64) -> Float64:
+    """Half, double, quarter and four times the best tempo, as far as they are not among the chosen ones already."""
+    relatives = chosen[0] * np.array([0.5, 2.0, 0.25, 4.0])
+    new = np.abs(relatives[:, None] / chosen - 1).min(axis=1) > DISTINCT
+    return relatives[new & (relatives >= SLOWEST_BPM / 2) & (relatives <= FASTEST_BPM * 2)]
 
 
 def _at(correlation: Float64, lags: Float64, shorter: Float64 | None) -> Float64:
