@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from samplemind.audio import Limits, open_audio
 from samplemind.features import feature_graph
 from samplemind.features.computation import block_frames, compute
-from samplemind.features.levels import AnalysisLevel, outputs_of
+from samplemind.features.levels import AnalysisLevel, named_level, outputs_of
 from samplemind.graph import Kind, Node
 
 _SHORT: Final = 8
@@ -78,14 +78,14 @@ def explain(
         LevelUnavailableError: this version can't compute the level.
         AnalysisError: the file has no answer.
     """
-    level = AnalysisLevel(level)
+    level = named_level(level)
     outputs = [node for nodes in outputs_of(level).values() for node in nodes]
     graph = feature_graph()
     plan = graph.plan(outputs)
     nodes = tuple(_node_plan(node, graph.fingerprints[node.name], node.name in outputs) for node in plan.nodes)
     cost = None
     if path is not None:
-        _cost(path, outputs, limits or Limits())
+        _cost(path, outputs, limits or Limits())  # once before, so that kernels are loaded
         cost = _cost(path, outputs, limits or Limits())
     return Explanation(level, tuple(sorted(plan.inputs)), nodes, cost)
 

@@ -71,6 +71,22 @@ class TestExplain:
         assert (broken.exit_code, broken.stdout, broken.stderr.count("\n")) == (1, "", 1)
 
 
+class TestSeparate:
+    def test_it_writes_two_files_that_add_up(self, invoke: Invoke, tone: Path, tmp_path: Path) -> None:
+        done = invoke("separate", tone, "-o", tmp_path / "parts")
+        assert done.exit_code == 0
+        written = [Path(line) for line in done.stdout.splitlines()]
+        assert [path.name for path in written] == [f"{tone.stem}.harmonic.wav", f"{tone.stem}.percussive.wav"]
+        harmonic, percussive = (soundfile.read(path)[0] for path in written)
+        assert np.abs(harmonic + percussive - soundfile.read(tone)[0]).max() < 1e-5
+
+    def test_what_can_not_be_separated(self, invoke: Invoke, sounds: Path, tone: Path, tmp_path: Path) -> None:
+        broken = invoke("separate", sounds / "broken.wav", "-o", tmp_path)
+        assert (broken.exit_code, broken.stdout, broken.stderr.count("\n")) == (1, "", 1)
+        assert invoke("separate", tone, "-o", tmp_path, "--margin", "0.5").exit_code == 2
+        assert invoke("separate", tone).exit_code == 2
+
+
 class TestCache:
     def test_it_fills_and_is_emptied(self, invoke: Invoke, tone: Path) -> None:
         def info() -> dict[str, object]:
@@ -226,7 +242,7 @@ class TestDemo:
 def test_the_page_about_the_command_has_every_command_and_option(invoke: Invoke) -> None:
     page = (Path(__file__).parents[2] / "docs" / "cli.md").read_text(encoding="utf-8")
     names = re.findall(r"^  (\w+)  ", invoke("--help").stdout, re.MULTILINE)
-    assert {"analyze", "explain", "cache", "doctor", "demo"} == set(names)
+    assert {"analyze", "separate", "explain", "cache", "doctor", "demo"} == set(names)
     for arguments in ([], *([name] for name in names), ["cache", "info"], ["cache", "clear"]):
         for option in re.findall(r"^  (?:-\w, )?(--[\w-]+)", invoke(*arguments, "--help").stdout, re.MULTILINE):
             assert option in page, (arguments, option)

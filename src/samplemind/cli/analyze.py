@@ -43,7 +43,7 @@ def analyze(
         str | None,
         typer.Option(metavar="LIST", help="Also the paths in this file, one a line or ended by NUL; - reads them."),
     ] = None,
-    level: Annotated[str, typer.Option(help="How much to find out: basic or standard.")] = "standard",
+    level: Annotated[str, typer.Option(help="How much to find out: basic, standard or detailed.")] = "standard",
     form: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.TABLE,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Print there, all at once at the end.")

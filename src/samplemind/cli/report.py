@@ -201,6 +201,48 @@ def _noisiness(features: AudioFeatures) -> Row:
     return Row(facts=[f"{name} {statistics.mean:.3f}" for name, statistics in parts if statistics])
 
 
+def _dynamics(features: AudioFeatures) -> Row:
+    spread = features.loudness_range_lu
+    return Row(
+        facts=[
+            f"momentary {features.loudness_momentary_max_lufs:.1f} LUFS at most",
+            f"short-term {features.loudness_short_term_max_lufs:.1f}",
+            "" if spread is None else f"range {spread:.1f} LU",
+        ]
+    )
+
+
+def _true_peak(features: AudioFeatures) -> Row:
+    return Row(facts=[f"{features.true_peak_dbtp:.1f} dBTP"])
+
+
+def _parts(features: AudioFeatures) -> Row:
+    share = features.harmonic_ratio or 0.0
+    return Row(facts=[f"harmonic {share:.0%}", f"percussive {1 - share:.0%}"])
+
+
+def _faults(features: AudioFeatures) -> Row:
+    phase = features.phase_correlation
+    return Row(
+        facts=[
+            f"{features.clipped_samples:,} clipped samples" if features.clipped_samples else "no clipping",
+            f"DC {abs(features.dc_offset or 0.0):.4f}",
+            "" if phase is None else f"phase {phase:+.2f}",
+        ]
+    )
+
+
+def _silence(features: AudioFeatures) -> Row:
+    floor = features.noise_floor_dbfs
+    return Row(
+        facts=[
+            f"{_seconds(features.leading_silence_s or 0.0)} before",
+            f"{_seconds(features.trailing_silence_s or 0.0)} after",
+            "" if floor is None else f"noise floor {floor:.1f} dBFS",
+        ]
+    )
+
+
 _ROWS: Final[tuple[tuple[str, str, Callable[[AudioFeatures], Row]], ...]] = (
     ("tempo", "tempo_bpm", _tempo),
     ("beats", "beats_s", _beats),
@@ -211,9 +253,14 @@ _ROWS: Final[tuple[tuple[str, str, Callable[[AudioFeatures], Row]], ...]] = (
     ("chroma", "chroma_mean", _chroma),
     ("loudness", "loudness_lufs", _loudness),
     ("peak", "peak_dbfs", _peak),
+    ("true peak", "true_peak_dbtp", _true_peak),
+    ("dynamics", "loudness_momentary_max_lufs", _dynamics),
     ("envelope", "attack_s", _envelope),
     ("brightness", "spectral_centroid_hz", _brightness),
     ("noisiness", "spectral_flatness", _noisiness),
+    ("parts", "harmonic_ratio", _parts),
+    ("faults", "clipped_samples", _faults),
+    ("silence", "leading_silence_s", _silence),
 )
 """Label, the field that says whether it is known, and how it is shown."""
 

@@ -134,9 +134,10 @@ def tempo_candidates(pulse: Pulse, onsets: Float64, duration_s: float) -> TempoC
 
 def _relatives(chosen: Float64) -> Float64:
     """Half, double, quarter and four times the best tempo, as far as they are not among the chosen ones already."""
-    relatives = chosen[0] * np.array([0.5, 2.0, 0.25, 4.0])
-    new = np.abs(relatives[:, None] / chosen - 1).min(axis=1) > DISTINCT
-    return relatives[new & (relatives >= SLOWEST_BPM / 2) & (relatives <= FASTEST_BPM * 2)]
+    relatives: Float64 = chosen[0] * np.array([0.5, 2.0, 0.25, 4.0])
+    new: NDArray[np.bool_] = np.abs(relatives[:, None] / chosen - 1).min(axis=1) > DISTINCT
+    others: Float64 = relatives[new & (relatives >= SLOWEST_BPM / 2) & (relatives <= FASTEST_BPM * 2)]
+    return others
 
 
 def _at(correlation: Float64, lags: Float64, shorter: Float64 | None) -> Float64:
