@@ -11,10 +11,10 @@ from samplemind.errors import FileAccessError
 
 AUDIO_SUFFIXES: Final = (
     *(".wav", ".wave", ".bwf", ".rf64", ".w64", ".aif", ".aiff", ".aifc", ".caf", ".au", ".snd", ".voc"),
-    *(".flac", ".alac", ".ape", ".wv", ".tta", ".tak", ".dsf"),
-    *(".mp3", ".mp2", ".m4a", ".m4b", ".aac", ".ogg", ".oga", ".opus", ".spx", ".wma", ".mpc", ".amr"),
+    *(".flac", ".alac", ".ape", ".wv", ".tta", ".tak", ".dsf", ".dff"),
+    *(".mp3", ".mp2", ".mp1", ".m4a", ".m4b", ".aac", ".ogg", ".oga", ".opus", ".spx", ".wma", ".asf", ".mpc", ".amr"),
     *(".ac3", ".eac3", ".dts", ".mka"),
-    *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".flv", ".3gp"),
+    *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".flv", ".3gp", ".ts"),
 )
 """Names of audio files, and of films with sound, end like this, in capitals or not. Only folders are filtered by it."""
 

@@ -115,6 +115,7 @@ def test_an_interrupt_breaks_no_record_that_a_slow_reader_waits_for(long_list: P
             time.sleep(0.5)
             before, waiting = waiting, fcntl.ioctl(receiver, termios.FIONREAD, bytes(4))
         running.send_signal(signal.SIGINT)
+        time.sleep(0.5)  # it hears that before there is room again
         with open(receiver, "rb") as pipe:
             printed = pipe.read()
         _, errors = running.communicate(timeout=30)

@@ -93,7 +93,7 @@ class JsonLines:
 
 
 class Csv:
-    """A header, then a row a file (RFC 4180): the fields that hold one number or word, and the error if there is one.
+    """A header, then a row a file (RFC 4180): the fields that hold one number or word, the warnings, and the error.
 
     Names are written as they are, except to a terminal.
     """
@@ -103,7 +103,7 @@ class Csv:
 
         self._out = out
         self._shown = printable if out.isatty() else str
-        names = ["path", *(name for name in scalar_fields() if name != "path"), "error"]
+        names = ["path", *(name for name in scalar_fields() if name != "path"), "warnings", "error"]
         self._rows = csv.DictWriter(out, names, extrasaction="ignore", lineterminator="\n")
         self._rows.writeheader()
 
@@ -112,6 +112,8 @@ class Csv:
         fields = document(path, answer)
         if isinstance(answer, AnalysisError):
             fields["error"] = self._shown(answer.reason)
+        else:
+            fields["warnings"] = self._shown("; ".join(answer.warnings))
         self._rows.writerow({**fields, "path": self._shown(path)})
         self._out.flush()
 
