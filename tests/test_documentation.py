@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 import re
+import textwrap
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from samplemind.features import feature_graph
+from samplemind.dsp.statistics import Moments
+from samplemind.execution import run_graph
+from samplemind.features import INPUTS, feature_functions, feature_graph
+from samplemind.graph import Graph, Unknown
 from tests.conftest import REPOSITORY
+from tests.signals import SAMPLE_RATE, sine
 
 
 def test_the_feature_reference_is_what_the_docstrings_say() -> None:
@@ -41,3 +48,17 @@ def test_every_dependency_has_its_line() -> None:
 def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
         assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_feature_of_the_contribution_guide_works() -> None:
+    page = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    code = re.search(r"```python\n(.*?)```", page, re.DOTALL)
+    assert code is not None
+    names = {"math": math, "Moments": Moments, "Unknown": Unknown}
+    exec(textwrap.dedent(code[1]), names)  # noqa: S102 (it is our own page)
+    graph = Graph([*feature_functions(), names["crest_db"]], inputs=INPUTS)
+    inputs = {"sample_rate": SAMPLE_RATE, "mono_channel": None}
+    run = run_graph(graph, ["crest_db"], blocks=[sine(1000, 5.0)[:, None]], inputs=inputs)
+    assert run.values["crest_db"] == pytest.approx(3.01, abs=0.05)
+    silent = run_graph(graph, ["crest_db"], blocks=[np.zeros((5000, 1), np.float32)], inputs=inputs)
+    assert silent.values["crest_db"] == Unknown("every sample is zero")

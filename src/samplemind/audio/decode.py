@@ -263,13 +263,15 @@ def _first_that_decodes(path: str, file: BinaryIO, limits: Limits) -> _Decoding:
                 if container == "wav" and not isinstance(error, UnsupportedFormatError):
                     raise  # we read the header ourselves; FFmpeg would take for samples what is none
                 failures.append(error)
+    hint = "" if importlib.util.find_spec("av") else "; PyAV, which reads more, is not installed (pip install av)"
     if container is None and isinstance(failures[0], DecodeError):
         raise UnsupportedFormatError(
-            path, f"not audio, or in a container that is not on the allow-list ({failures[0].reason})"
+            path, f"not audio, or in a container that is not on the allow-list ({failures[0].reason}){hint}"
         )
     # Whoever found a sound header without samples knows best, then whoever found damage.
     ranks = (EmptyAudioError, DecodeError, UnsupportedFormatError)
-    raise min(failures, key=lambda failure: ranks.index(type(failure)))
+    worst = min(failures, key=lambda failure: ranks.index(type(failure)))
+    raise type(worst)(path, worst.reason + hint) from worst
 
 
 def _start(path: str, reader: Reader, limits: Limits) -> Iterator[NDArray[Any]]:

@@ -118,6 +118,11 @@ class DiskTier:
             with contextlib.nullcontext() if self._read_only else self._locked(), self._reader:
                 self._disconnect()
 
+    def __del__(self) -> None:
+        """Close what nobody closed, under the lock like every close."""
+        with contextlib.suppress(OSError, sqlite3.Error):
+            self.close()
+
     def before_fork(self) -> None:
         """Close the connection and hold the locks: a child must inherit neither an open database nor a held lock."""
         self._writer.acquire()

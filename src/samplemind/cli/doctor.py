@@ -26,7 +26,7 @@ _OLDEST_PYTHON: Final = (3, 11)
 _NEEDED: Final = ("numpy", "scipy", "numba", "soxr", "blake3", "safetensors", "cachetools", "filelock", "platformdirs")
 _DECODERS: Final = {
     "soundfile": "FLAC, AIFF, CAF and Ogg are then decoded by av alone",
-    "av": "M4A (AAC, ALAC), WMA, WavPack and the sound of MP4, MKV and WebM can't be read",
+    "av": "M4A, AAC, ALAC, WMA, WavPack, APE, MPC, TTA, DSF, AC-3, coded WAV and the sound of films can't be read",
 }
 """Libraries that decode, and what the absence of each costs. WAV needs none."""
 _OPTIONAL: Final = {"rich": "no progress bar"}
