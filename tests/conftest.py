@@ -6,11 +6,9 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import librosa
 import numpy as np
 import pytest
 import soundfile
-from filelock import FileLock
 from hypothesis import settings
 from numpy.typing import NDArray
 
@@ -24,13 +22,6 @@ settings.load_profile("samplemind")
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 WriteWav = Callable[..., Path]
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _librosa_is_compiled(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Have librosa compile in one process at a time: two that write its cached machine code at once break it."""
-    with FileLock(tmp_path_factory.getbasetemp().parent / "librosa.lock"):
-        librosa.zero_crossings(np.zeros(8))
 
 
 @pytest.fixture(scope="session")
