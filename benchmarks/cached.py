@@ -50,7 +50,10 @@ def main() -> None:
         )
         compare("hit on disk / miss", from_disk, lambda: uncached.analyze_audio(track), pairs=pairs)
         samples = np.random.default_rng(0).standard_normal(8_000_000).astype(np.float32)
-        digest = lambda: hashlib.sha256(samples.tobytes()).hexdigest()  # noqa: E731
+
+        def digest() -> str:
+            return hashlib.sha256(samples.tobytes()).hexdigest()
+
         compare(
             "digest of a 32 MB array / SHA-256 of a copy", lambda: array_digest(samples, 44_100), digest, pairs=pairs
         )

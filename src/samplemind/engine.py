@@ -229,8 +229,8 @@ class AudioEngine:
             raise
         except Exception as error:  # the boundary of one file: a mistake of ours must not stop a batch
             self._count("failed")
-            notes = ", ".join(getattr(error, "__notes__", ()))
-            raise InternalError(path, f"failed inside samplemind {notes}: {error!r}") from error
+            where = " ".join(["failed inside samplemind", *getattr(error, "__notes__", ())])
+            raise InternalError(path, f"{where}: {error!r}") from error
         self._count("from_cache" if analysis.run is None else "analyzed")
         return analysis
 

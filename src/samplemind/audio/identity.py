@@ -77,6 +77,7 @@ def file_digest(path: str | os.PathLike[str]) -> str:
     try:
         # Reading, not mapping: a mapped file that shrinks meanwhile kills the process.
         with open_regular(name, buffering=0) as file:
+            # The annotation of binary files leaves readinto out; all real ones have it.
             while count := file.readinto(buffer):  # type: ignore[attr-defined]
                 digest.update(buffer[:count])
     except OSError as error:

@@ -192,7 +192,7 @@ def _sound_stream(path: str, container: av.container.InputContainer) -> av.audio
     context.thread_count = 1
     # Without it, damaged WavPack comes out as noise instead of being left out.
     context.options = {"err_detect": "crccheck"}
-    return stream  # type: ignore[return-value]
+    return stream  # type: ignore[return-value]  # PyAV declares the base class of all streams
 
 
 def _info(path: str, container: av.container.InputContainer, stream: av.audio.AudioStream) -> AudioInfo:

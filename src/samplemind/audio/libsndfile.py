@@ -131,7 +131,7 @@ def _sequential() -> Any:
     """Return a `soundfile.SoundFile` that only reads on."""
     import soundfile
 
-    class Sequential(soundfile.SoundFile):  # type: ignore[misc]
+    class Sequential(soundfile.SoundFile):  # type: ignore[misc]  # soundfile has no types
         """Says it can't seek: soundfile would seek after each read, which changes MP3 and Opus samples."""
 
         def seekable(self) -> bool:

@@ -119,6 +119,7 @@ class WavReader:
         while frames_left:
             wanted = min(frames_at_once, frames_left) * form.channels
             try:
+                # The annotation of binary files leaves readinto out; all real ones have it.
                 got = self._file.readinto(memoryview(buffer)[spare : spare + wanted * width])  # type: ignore[attr-defined]
             except OSError as error:
                 raise DecodeError(self._path, f"reading failed: {error.strerror}") from error

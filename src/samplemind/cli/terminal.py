@@ -31,7 +31,7 @@ def prepare_streams() -> None:
     """Let standard output and error take any name: in UTF-8 off a terminal, and never failing on a character."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # whoever closed it wants to hear nothing
-            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 (open to the end)
     if isinstance(sys.stdout, io.TextIOWrapper) and isinstance(sys.stdout.buffer, io.RawIOBase):
         # Unbuffered (PYTHONUNBUFFERED), Python loses the rest of what a signal interrupts.
         sys.stdout = io.TextIOWrapper(io.BufferedWriter(sys.stdout.detach()), line_buffering=True)

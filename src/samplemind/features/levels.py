@@ -120,5 +120,7 @@ SERIES: Final = (
     "spectral_contrast",
     "mfcc",
     "chroma",
+    "onset_envelope",
+    "tonal_chroma",
 )
 """Per-frame nodes that are worth showing as they run along time, small enough to be kept whole."""
