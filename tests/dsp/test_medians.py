@@ -11,34 +11,56 @@ from hypothesis import strategies as st
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy.ndimage import median_filter
 
-from samplemind.dsp.medians import middle_network, running_median
+from samplemind.dsp.medians import medians_of_windows, running_median, windows_at_once
 
 
-@given(st.integers(31, 90), st.integers(1, 600), st.sampled_from([3, 5, 17, 31]), st.integers(0, 2**32 - 1))
-def test_equals_scipy(rows: int, columns: int, width: int, seed: int) -> None:
-    values = np.random.default_rng(seed).standard_normal((rows, columns)).astype(np.float32)
+@given(
+    st.integers(31, 90),
+    st.integers(1, 600),
+    st.sampled_from([3, 5, 17, 31]),
+    st.sampled_from([0, 1]),
+    st.integers(0, 2**32 - 1),
+)
+def test_equals_scipy(length: int, others: int, width: int, axis: int, seed: int) -> None:
+    shape = (length, others) if axis == 0 else (others, length)
+    values = np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
     values[values > 1.5] = 1.5  # equal ones among them
-    assert np.array_equal(running_median(values, width), median_filter(values, size=(width, 1), mode="reflect"))
+    size = (width, 1) if axis == 0 else (1, width)
+    assert np.array_equal(running_median(values, width, axis), median_filter(values, size=size, mode="reflect"))
 
 
-@given(st.integers(1, 31), st.integers(1, 9), st.sampled_from([3, 5, 17, 31]))
-def test_windows_longer_than_the_rows_see_them_mirrored(rows: int, columns: int, width: int) -> None:
+@given(st.integers(1, 31), st.integers(1, 40), st.sampled_from([3, 5, 17, 31]), st.sampled_from([0, 1]))
+def test_windows_longer_than_the_rows_see_them_mirrored(length: int, others: int, width: int, axis: int) -> None:
     """SciPy 1.17 fails here: it gives zeros that are none of the values. NumPy's median of the windows does not."""
-    values = np.random.default_rng(rows).standard_normal((rows, columns)).astype(np.float32)
+    values = np.random.default_rng(length).standard_normal((length, others)).astype(np.float32)
     mirrored = np.pad(values, ((width // 2, width // 2), (0, 0)), mode="symmetric")
-    windows = sliding_window_view(mirrored, width, axis=0)
-    assert np.array_equal(running_median(values, width), np.median(windows, axis=2))
+    medians = np.median(sliding_window_view(mirrored, width, axis=0), axis=2)
+    assert np.array_equal(
+        running_median(values if axis == 0 else values.T, width, axis), medians if axis == 0 else medians.T
+    )
 
 
-@pytest.mark.parametrize("count", [2, 4, 6, 8, 10, 14])
-def test_the_network_brings_the_middle_ones_to_the_middle(count: int) -> None:
-    """By the zero-one principle it does so for all numbers if it does for all zeros and ones (Knuth 5.3.4)."""
-    for bits in itertools.product((0, 1), repeat=count):
-        values = list(bits)
-        for low, high in middle_network(count):
-            values[low], values[high] = min(values[low], values[high]), max(values[low], values[high])
-        middle = sorted(bits)[count // 2 - 1 : count // 2 + 1]
-        assert values[count // 2 - 1 : count // 2 + 1] == middle
+@pytest.mark.parametrize("width", [3, 5, 7, 9, 11])
+def test_the_choices_alone_find_every_median(width: int) -> None:
+    """By the zero-one principle they do so for all numbers if they do for all zeros and ones (Knuth 5.3.4)."""
+    windows = windows_at_once(width)
+    columns = np.array(list(itertools.product((0, 1), repeat=width + windows - 1))).T
+    found = medians_of_windows(list(columns), width, np.minimum, np.maximum)
+    assert len(found) == windows
+    for first, median in enumerate(found):
+        assert np.array_equal(median, np.median(columns[first : first + width], axis=0))
+
+
+def test_sixteen_windows_of_31_cost_36_choices_each() -> None:
+    choices = 0
+
+    def choose(first: int, second: int) -> int:
+        nonlocal choices
+        choices += 1
+        return first
+
+    assert len(medians_of_windows([0] * 46, 31, choose, choose)) == 16
+    assert choices / 16 == pytest.approx(36.125)
 
 
 @pytest.mark.parametrize("width", [0, 1, 2, 30])

@@ -13,7 +13,7 @@ def clipped_runs(samples: NDArray[np.float32], full_scale: float, shortest: int,
     """Count samples in runs at full scale, each channel by itself.
 
     Args:
-        samples: shape (n, channels).
+        samples: shape (n, channels), contiguous.
         full_scale: magnitude from which a sample is at full scale.
         shortest: samples that make a run.
         runs: shape (channels,), length of the run that each channel is in, its sign the samples'; brought up to date.
@@ -22,22 +22,37 @@ def clipped_runs(samples: NDArray[np.float32], full_scale: float, shortest: int,
         Samples that turned out to belong to runs of at least `shortest`, of this block and of the end of the one
         before.
     """
+    rows, channels = samples.shape
+    flat = samples.reshape(rows * channels)
+    # Bit patterns of floats that are not negative are ordered as integers are, and maxima of integers vectorise.
+    bits = flat.view(np.int32)
+    magnitude = np.int32(0x7FFFFFFF)
+    largest = np.zeros(1, np.int32)
     clipped = 0
-    for channel in range(samples.shape[1]):
-        run = runs[channel]
-        for row in range(samples.shape[0]):
-            value = samples[row, channel]
-            if value >= full_scale:
-                run = run + 1 if run > 0 else 1
-            elif value <= -full_scale:
-                run = run - 1 if run < 0 else -1
-            else:
-                run = 0
-            if abs(run) == shortest:
-                clipped += shortest
-            elif abs(run) > shortest:
-                clipped += 1
-        runs[channel] = run
+    for start in range(0, rows, 256):
+        stop = min(start + 256, rows)
+        highest = np.int32(0)
+        for i in range(start * channels, stop * channels):
+            highest = max(highest, bits[i] & magnitude)
+        largest[0] = highest
+        if largest.view(np.float32)[0] < full_scale:  # nearly always
+            runs[:] = 0
+            continue
+        for channel in range(channels):
+            run = runs[channel]
+            for row in range(start, stop):
+                value = samples[row, channel]
+                if value >= full_scale:
+                    run = run + 1 if run > 0 else 1
+                elif value <= -full_scale:
+                    run = run - 1 if run < 0 else -1
+                else:
+                    run = 0
+                if abs(run) == shortest:
+                    clipped += shortest
+                elif abs(run) > shortest:
+                    clipped += 1
+            runs[channel] = run
     return clipped
 
 
@@ -98,14 +113,19 @@ def levels_of_slices(samples: NDArray[np.float32], size: int) -> NDArray[np.floa
     """
     rows, channels = samples.shape
     flat = samples.reshape(rows * channels)
+    bits = flat.view(np.int32)  # maxima of integers vectorise
+    magnitude = np.int32(0x7FFFFFFF)
     levels = np.empty(((rows + size - 1) // size, 2), np.float32)
+    level_bits = levels.view(np.int32)
     for number in range(levels.shape[0]):
-        values = flat[number * size * channels : min((number + 1) * size * channels, flat.size)]
-        peak = np.float32(0)
+        start = number * size * channels
+        values = flat[start : min(start + size * channels, flat.size)]
+        peak = np.int32(0)
+        for k in range(values.size):
+            peak = max(peak, bits[start + k] & magnitude)
         energy = 0.0
         for k in range(values.size):
-            peak = max(peak, abs(values[k]))
             energy += np.float64(values[k]) * values[k]
-        levels[number, 0] = peak
+        level_bits[number, 0] = peak
         levels[number, 1] = energy / values.size
     return levels

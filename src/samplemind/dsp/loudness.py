@@ -180,7 +180,7 @@ def interpolated_peak(samples: Float32, phases: Float32, peak: np.float32) -> np
     for phase in range(phases.shape[0]):
         most = max(most, np.abs(phases[phase]).sum())
     flat = samples.reshape(-1)
-    values = np.zeros(1024, np.float32)
+    values = np.zeros(128, np.float32)
     # Bit patterns of floats that are not negative are ordered as integers are, and maxima of integers vectorise.
     bits = values.view(np.int32)
     magnitude = np.int32(0x7FFFFFFF)

@@ -34,7 +34,7 @@ def harmonic_median(magnitude: PerFrame) -> PerFrame:
 
 def percussive_median(magnitude: PerFrame) -> PerFrame:
     """Median of the magnitude over 31 bins, per frame: shape (frames, 1025). Mirrored at 0 Hz and 22.05 kHz."""
-    return np.ascontiguousarray(running_median(np.ascontiguousarray(magnitude.T), MEDIAN_WIDTH).T)
+    return running_median(magnitude, MEDIAN_WIDTH, axis=1)
 
 
 def harmonic_mask(harmonic_median: PerFrame, percussive_median: PerFrame) -> PerFrame:
