@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import itertools
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
 from scipy.ndimage import median_filter
 
-from samplemind.dsp.medians import medians_of_windows, running_median, windows_at_once
+from samplemind.dsp.median_kernel import medians_of_windows, windows_at_once
+from samplemind.dsp.medians import running_median
 
 
 @given(
@@ -67,3 +73,26 @@ def test_sixteen_windows_of_31_cost_36_choices_each() -> None:
 def test_even_and_tiny_widths_are_refused(width: int) -> None:
     with pytest.raises(ValueError, match="odd"):
         running_median(np.zeros((5, 5), np.float32), width)
+
+
+@pytest.mark.parametrize(
+    ("values", "axis"),
+    [(np.zeros((5, 5)), 0), (np.zeros(5, np.float32), 0), (np.zeros((5, 5), np.float32), -1)],
+)
+def test_other_types_shapes_and_axes_are_refused(values: NDArray[np.floating], axis: int) -> None:
+    with pytest.raises(ValueError, match="two dimensions of float32"):
+        running_median(values, 3, axis)
+
+
+def test_other_processors_find_the_same(tmp_path: Path) -> None:
+    """Compiled for a processor without wide registers, in a process and a folder of its own."""
+    code = (
+        "import numpy, sys; from samplemind.dsp.medians import running_median;"
+        "values = numpy.random.default_rng(1).standard_normal((70, 130)).astype(numpy.float32);"
+        "numpy.save(sys.argv[1], [running_median(values, 31, axis) for axis in (0, 1)])"
+    )
+    environment = {**os.environ, "NUMBA_CPU_NAME": "generic", "NUMBA_CACHE_DIR": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "found.npy")], env=environment, check=True)
+    values = np.random.default_rng(1).standard_normal((70, 130)).astype(np.float32)
+    expected = [median_filter(values, size=size, mode="reflect") for size in ((31, 1), (1, 31))]
+    assert np.array_equal(np.load(tmp_path / "found.npy"), expected)

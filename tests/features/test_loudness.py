@@ -183,9 +183,23 @@ def test_silence_has_no_loudness(frames: int) -> None:
 
 def test_what_stays_below_the_absolute_gate_has_no_integrated_loudness() -> None:
     power = power_of(tone([(-80, 4)], 48_000), 48_000)
-    assert isinstance(loudness_lufs(power), Unknown)
-    assert isinstance(loudness_range_lu(power), Unknown)
+    assert loudness_lufs(power) == Unknown("no complete window of 0.4 s is louder than -70 LUFS")
+    assert loudness_range_lu(power) == Unknown("no complete window of 3 s is louder than -70 LUFS")
     assert loudness_momentary_max_lufs(power) == pytest.approx(-80, abs=0.1)
+
+
+def test_a_sound_in_incomplete_windows_is_not_said_to_be_silent() -> None:
+    sound = np.zeros((100_000, 1), np.float32)
+    sound[-300:] = 0.9
+    power = power_of(sound, 44_100)
+    assert isinstance(true_peak_of(sound), float)
+    for measure in (loudness_lufs, loudness_momentary_max_lufs, loudness_short_term_max_lufs):
+        assert measure(power) == Unknown("silent, or as good as silent, in every complete 10 ms")
+    # It sounds in the last complete 10 ms, but not in a complete 100 ms.
+    sound[-2_000:] = 0.9
+    power = power_of(sound, 44_100)
+    assert loudness_lufs(power) == Unknown("no complete window of 0.4 s is louder than -70 LUFS")
+    assert isinstance(loudness_momentary_max_lufs(power), float)
 
 
 def test_loudness_range_needs_3_seconds() -> None:

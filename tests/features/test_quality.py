@@ -47,6 +47,12 @@ class TestClipping:
         assert found(np.clip(sine(100, 1.0, amplitude=2.0), -1, 1), "clipped_samples") > 20_000
         assert found(sine(997, 1.0, amplitude=0.999), "clipped_samples") == 0
 
+    def test_8_bits_reach_full_scale_at_the_bottom_alone(self) -> None:
+        eight_bits = np.clip(np.round(128 * sine(100, 1.0, amplitude=2.0)), -128, 127) / 128
+        bottom = np.count_nonzero(eight_bits == -1)
+        assert bottom > 10_000
+        assert found(eight_bits, "clipped_samples") == bottom
+
 
 def test_dc_offset_is_the_mean_of_the_worst_channel() -> None:
     sound = np.stack([sine(100, 1.0) + 0.01, sine(100, 1.0) - 0.05], axis=1)
@@ -61,6 +67,16 @@ def test_dc_offset_is_the_mean_of_the_worst_channel() -> None:
 def test_phase_correlation(right: NDArray[np.float32], correlation: float) -> None:
     sound = np.stack([sine(100, 1.0), right], axis=1)
     assert found(sound, "phase_correlation") == pytest.approx(correlation, abs=0.01)
+
+
+@pytest.mark.parametrize(("correlation", "channel"), [(-0.85, None), (-0.89, None), (-0.91, 0), (-0.95, 0)])
+def test_channels_cancel_where_they_correlate_below_minus_nine_tenths(correlation: float, channel: int | None) -> None:
+    # Whole periods of two tones: of equal power and unrelated. The left channel is the stronger one, by 0.1 %.
+    left = sine(100, 1.0)
+    right = correlation * left + np.sqrt(1 - correlation**2) * sine(200, 1.0)
+    sound = np.stack([1.001 * left, right], axis=1)
+    assert found(sound, "phase_correlation") == pytest.approx(correlation, abs=1e-4)
+    assert found(sound, "fitting_downmix").channel == channel
 
 
 def test_phase_is_of_two_sounding_channels() -> None:
@@ -90,5 +106,17 @@ def test_noise_floor_is_the_level_of_the_pauses() -> None:
 def test_digital_silence_is_no_noise() -> None:
     sound = np.concatenate([noise(2.0, amplitude=1e-2), np.zeros(2 * SAMPLE_RATE, np.float32)])
     assert found(sound, "noise_floor_dbfs") == pytest.approx(-40, abs=0.5)
-    assert isinstance(found(np.zeros(2 * SAMPLE_RATE), "noise_floor_dbfs"), Unknown)
+    assert found(np.zeros(2 * SAMPLE_RATE), "noise_floor_dbfs") == Unknown("every sample is zero")
     assert isinstance(found(noise(0.5), "noise_floor_dbfs"), Unknown)
+
+
+def test_only_silence_is_said_to_be_silent() -> None:
+    late = np.zeros(100_000)
+    late[-300:] = 0.9
+    for sound in (late, 1e-25 * noise(2.0)):
+        reason = Unknown("no complete 100 ms of it are loud enough to be measured")
+        assert found(sound, "noise_floor_dbfs") == reason
+        assert isinstance(found(sound, "peak_dbfs"), float)
+    assert found(late, "leading_silence_s") == pytest.approx((100_000 - 300) / SAMPLE_RATE, abs=0.01)
+    soft = 1e-25 * sine(440, 0.5)
+    assert found(soft, "attack_s") == Unknown("too soft, over its first 8 s, for its envelope to be followed")

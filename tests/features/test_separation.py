@@ -9,7 +9,14 @@ from numpy.typing import NDArray
 
 from samplemind.execution import run_graph
 from samplemind.features import feature_graph
-from samplemind.features.separation import PartEnergies, harmonic_mask, harmonic_median, percussive_median
+from samplemind.features.separation import (
+    FEWEST_FRAMES,
+    PartEnergies,
+    harmonic_mask,
+    harmonic_median,
+    percussive_median,
+)
+from samplemind.features.streams import HOP_LENGTH
 from samplemind.graph import Unknown
 from tests.signals import SAMPLE_RATE, clicks, music, noise, sine
 
@@ -75,6 +82,23 @@ def test_bands_hold_what_sounds_in_them() -> None:
     assert bands.harmonic[5] == pytest.approx(0.2, abs=0.02)
 
 
-def test_silence_has_no_ratio() -> None:
-    values = computed(np.zeros(SAMPLE_RATE, np.float32), "harmonic_ratio", "band_energies")
-    assert values["harmonic_ratio"] == values["band_energies"] == Unknown("every sample is zero")
+@pytest.mark.parametrize("sound", [np.zeros(SAMPLE_RATE, np.float32), 1e-25 * sine(440, 1.0)], ids=["zero", "1e-25"])
+def test_what_has_no_energy_has_no_ratio(sound: NDArray[np.float32]) -> None:
+    values = computed(np.asarray(sound, np.float32), "harmonic_ratio", "band_energies")
+    assert values["harmonic_ratio"] == values["band_energies"]
+    assert values["harmonic_ratio"] == Unknown("its spectrum is zero, or too soft to be computed")
+
+
+def test_a_click_is_told_from_a_tone_from_eight_frames_on_and_not_before() -> None:
+    enough = (FEWEST_FRAMES - 1) * HOP_LENGTH
+    for at in np.linspace(0, enough - 1, 9, dtype=int):
+        click = np.eye(1, enough, at, dtype=np.float32)[0]
+        ratio = computed(click, "harmonic_ratio")["harmonic_ratio"]
+        assert isinstance(ratio, float)
+        assert ratio < 0.01
+    tone = computed(sine(440, 1.0)[:enough], "harmonic_ratio")["harmonic_ratio"]
+    assert isinstance(tone, float)
+    assert tone > 0.95
+    values = computed(sine(440, 1.0)[: enough - 1], "harmonic_ratio", "band_energies")
+    assert values["harmonic_ratio"] == values["band_energies"]
+    assert values["harmonic_ratio"] == Unknown("shorter than the 0.08 s in which a tone can be told from a click")

@@ -14,7 +14,8 @@ def compiled(kernel: Callable[P, R]) -> Callable[P, R]:
     """Compile a numeric function with Numba at its first call, and keep the machine code on disk.
 
     Importing Numba takes a third of a second; a process that only reads answers from the cache must not pay
-    it. So a kernel is a plain function until it is called. Kernels can't call each other.
+    it. So a kernel is a plain function until it is called. Kernels can't call each other, and use nothing of other
+    modules that could change: Numba keeps the machine code until the kernel's own file does.
 
     Arithmetic is reassociated (``fastmath``'s ``reassoc``, ``contract`` and ``nsz``) so that sums vectorise;
     NaN and infinity keep their meaning.

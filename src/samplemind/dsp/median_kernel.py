@@ -1,10 +1,13 @@
-"""The sorting networks of `medians`, written out as vector instructions. Imports Numba."""
+"""Sorting networks for running medians, written out as vector instructions. Imports Numba.
+
+Network and kernel are in one module, because Numba keeps machine code until the kernel's own file changes.
+"""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from llvmlite import ir
@@ -14,12 +17,93 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from samplemind.dsp.compiled import compiled
-from samplemind.dsp.medians import medians_of_windows, windows_at_once
+
+V = TypeVar("V")
 
 LANES: Final = 16
 """Single-precision numbers that are handled at once: those of the widest vector register."""
 
 _VECTOR: Final = ir.VectorType(ir.FloatType(), LANES)
+
+
+def windows_at_once(width: int) -> int:
+    """How many neighbouring windows `medians_of_windows` takes: the greatest power of two up to half of `width` + 1."""
+    return 1 << ((width + 1) // 2).bit_length() - 1
+
+
+def medians_of_windows(
+    rows: Sequence[V], width: int, smaller: Callable[[V, V], V], larger: Callable[[V, V], V]
+) -> list[V]:
+    """Medians of all windows of `width` rows, from choices of the smaller and the larger of two rows alone.
+
+    Neighbouring windows share most of their rows: these are sorted once, and all but the few in the middle, which
+    alone can still become a median, are dropped. Then the windows are halved, left and right; either half shares
+    some rows more, sorted too, and with each of them one candidate falls away at the bottom or at the top; and so
+    on until a window is alone, with one candidate: its median. 16 windows of 31 cost 36 choices each.
+
+    Nothing is ever asked of the rows, so they can be numbers, arrays, or names of registers in a program that is
+    being written.
+
+    Args:
+        rows: `width` + `windows_at_once(width)` - 1 values.
+        width: odd, at least 3.
+        smaller: the smaller of two, element by element.
+        larger: the larger of two.
+
+    Returns:
+        One median per window, in order.
+    """
+
+    def sorted_rows(first: int, stop: int) -> list[V]:
+        values = list(rows[first:stop])
+        for low, high in _batcher(len(values)):
+            values[low], values[high] = smaller(values[low], values[high]), larger(values[low], values[high])
+        return values
+
+    def sorted_bitonic(values: list[V]) -> list[V]:
+        """Sort what rises and then falls, or a rotation of that (Batcher 1968)."""
+        if len(values) == 1:
+            return values
+        pairs = list(zip(values[: len(values) // 2], values[len(values) // 2 :], strict=True))
+        return sorted_bitonic([smaller(*pair) for pair in pairs]) + sorted_bitonic([larger(*pair) for pair in pairs])
+
+    def narrowed(middle: list[V], more: list[V]) -> list[V]:
+        """Of 2n sorted candidates and n more rows, all but the n smallest and the n largest, sorted."""
+        n = len(more)
+        upper = sorted_bitonic([larger(*pair) for pair in zip(middle[:n], reversed(more), strict=True)])
+        return sorted_bitonic([smaller(*pair) for pair in zip(middle[n:], reversed(upper), strict=True)])
+
+    def medians(first: int, windows: int, middle: list[V]) -> list[V]:
+        if windows == 1:
+            return middle
+        half = windows // 2
+        before = sorted_rows(first + half - 1, first + windows - 1)
+        after = sorted_rows(first + width, first + width + half)
+        return medians(first, half, narrowed(middle, before)) + medians(first + half, half, narrowed(middle, after))
+
+    windows = windows_at_once(width)
+    shared = sorted_rows(windows - 1, width)
+    outer = (len(shared) - windows) // 2
+    return medians(0, windows, shared[outer : len(shared) - outer])
+
+
+def _batcher(count: int) -> list[tuple[int, int]]:
+    """Comparators that sort `count` values, in order: pairs of places, of which the first gets the smaller value.
+
+    Batcher's odd-even merge sort (1968; Knuth, The Art of Computer Programming 3, 5.2.2, algorithm M).
+    """
+    comparators: list[tuple[int, int]] = []
+    largest = 1 << max(0, (count - 1).bit_length() - 1)
+    step = largest
+    while step > 0:
+        stride, offset, distance = largest, 0, step
+        while True:
+            comparators += [(i, i + distance) for i in range(count - distance) if i & step == offset]
+            if stride == step:
+                break
+            distance, stride, offset = stride - step, stride // 2, step
+        step //= 2
+    return comparators
 
 
 def _places(context: Any, builder: ir.IRBuilder, signature: Any, values: Any, first: int, count: int) -> list[Any]:
@@ -137,7 +221,7 @@ def median_kernels(width: int) -> tuple[Kernel, Kernel]:
     def across(rows: NDArray[np.float32], medians: NDArray[np.float32]) -> None:
         count, columns = rows.shape
         whole = (columns + windows - 1) // windows * windows
-        # Sixteen rows as columns.
+        # `LANES` rows as columns.
         strip = np.empty((whole + width - 1, LANES), np.float32)
         result = np.empty((whole, LANES), np.float32)
         for start in range(0, count, LANES):

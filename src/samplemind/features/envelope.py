@@ -62,7 +62,7 @@ def envelope(opening: NDArray[np.float32], kind: Kind) -> Envelope | Unknown:
     blunt = _smoothed(power, PEAK_WIDTH)
     peak_at = int(blunt[: n - min(EDGE, n // 8)].argmax())
     if blunt[peak_at] == 0:
-        return Unknown("its first 8 s are silent")
+        return Unknown("too soft, over its first 8 s, for its envelope to be followed")
     return Envelope(amplitude.astype(np.float32), float(np.sqrt(blunt[peak_at])), peak_at)
 
 

@@ -42,8 +42,7 @@ RANGE_PERCENTILES: Final = (10, 95)
 PIECE: Final = 1 << 16
 """Windows that are averaged at a time: eleven minutes, half a megabyte."""
 
-_SILENCE: Final = Unknown("every sample is zero, or as good as zero")
-_BELOW_GATE: Final = Unknown("no part of it is louder than -70 LUFS")
+_SILENT: Final = Unknown("silent, or as good as silent, in every complete 10 ms")
 
 
 @dataclass(frozen=True)
@@ -92,14 +91,14 @@ def k_weighted_power(
 def loudness_lufs(k_weighted_power: PerSubBlock) -> float | Unknown:
     """Integrated loudness of the whole sound in LUFS, gated.
 
-    Unknown for silence, and where no 400 ms are louder than -70 LUFS. Source: ITU-R BS.1770-5, annex 1,
+    Unknown for silence, and where no complete 400 ms are louder than -70 LUFS. Source: ITU-R BS.1770-5, annex 1,
     equations 3 to 7.
     """
-    blocks = _windows(k_weighted_power, MOMENTARY, GATING_STEP)
     if not k_weighted_power.any():
-        return _SILENCE
+        return _SILENT
+    blocks = _windows(k_weighted_power, MOMENTARY, GATING_STEP)
     gated = bs1770.above_gates(blocks, relative=INTEGRATED_GATE)
-    return bs1770.lufs(float(gated.mean())) if gated.size else _BELOW_GATE
+    return bs1770.lufs(float(gated.mean())) if gated.size else _below_gate(MOMENTARY)
 
 
 def loudness_momentary_max_lufs(k_weighted_power: PerSubBlock) -> float | Unknown:
@@ -116,16 +115,17 @@ def loudness_range_lu(k_weighted_power: PerSubBlock) -> float | Unknown:
     """Loudness range (LRA) in LU: how far short-term loudness spreads, from its 10th to its 95th percentile.
 
     Short-term loudness is taken every 100 ms, gated at -70 LUFS and 20 LU below what passes that. Unknown for
-    silence, for a sound shorter than 3 s, and where nothing is louder than -70 LUFS. Source: EBU Tech 3342 (2023).
+    silence, for a sound shorter than 3 s, and where no complete 3 s are louder than -70 LUFS. Source: EBU Tech 3342
+    (2023).
     """
     if len(k_weighted_power) < SHORT_TERM:
         return Unknown("shorter than the 3 s over which short-term loudness is measured")
-    windows = _windows(k_weighted_power, SHORT_TERM, GATING_STEP)
     if not k_weighted_power.any():
-        return _SILENCE
+        return _SILENT
+    windows = _windows(k_weighted_power, SHORT_TERM, GATING_STEP)
     gated = bs1770.above_gates(windows, relative=RANGE_GATE)
     if gated.size == 0:
-        return _BELOW_GATE
+        return _below_gate(SHORT_TERM)
     low, high = np.percentile(10 * np.log10(gated), RANGE_PERCENTILES)
     return float(high - low)
 
@@ -157,7 +157,11 @@ def true_peak_dbtp(true_peak: TruePeak) -> float | Unknown:
 
     Unknown where every sample is zero. Source: ITU-R BS.1770-5, annex 2.
     """
-    return 20 * math.log10(true_peak.magnitude) if true_peak.magnitude > 0 else _SILENCE
+    return 20 * math.log10(true_peak.magnitude) if true_peak.magnitude > 0 else Unknown("every sample is zero")
+
+
+def _below_gate(width: int) -> Unknown:
+    return Unknown(f"no complete window of {width / SUB_BLOCKS_PER_S:g} s is louder than -70 LUFS")
 
 
 def _ends(sub_blocks: NDArray[np.int64], sample_rate: int) -> NDArray[np.int64]:
@@ -180,4 +184,4 @@ def _loudest(power: NDArray[np.float32], width: int) -> float | Unknown:
     starts = range(0, len(padded) - width + 1, PIECE)
     pieces = (padded[start : start + PIECE + width - 1].astype(np.float64) for start in starts)
     loudest = max(float(bs1770.sliding_mean(piece, width).max()) for piece in pieces)
-    return bs1770.lufs(loudest) if loudest > 0 else _SILENCE
+    return bs1770.lufs(loudest) if loudest > 0 else _SILENT

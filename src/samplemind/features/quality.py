@@ -19,7 +19,9 @@ from samplemind.features.streams import Samples
 from samplemind.graph import Stream, Unknown
 
 FULL_SCALE: Final = 32_767 / 32_768
-"""The largest positive sample of 16 bits: what is at it, or beyond, is at full scale."""
+"""The largest positive sample of 16 bits: what is at it, or beyond, is at full scale. More bits, and floating point,
+reach it too. A lower threshold that suited 8 bits, whose largest sample is 127/128, would take what 16 bits still
+resolve for clipped."""
 CLIPPED_RUN: Final = 3
 """So many samples in a row at full scale are clipped: a peak that just reaches it has one or two."""
 SILENCE_DB: Final = -60.0
@@ -56,7 +58,12 @@ def clipping(state: Clipping | None, samples: Samples) -> Clipping:
 
 
 def clipped_samples(clipping: Clipping) -> int:
-    """Samples, over all channels, in runs of three or more at full scale or beyond, of one sign."""
+    """Samples, over all channels, in runs of three or more at full scale or beyond, of one sign.
+
+    Full scale is a magnitude of 32767/32768, the largest sample of 16 bits. Samples of 8 bits reach it at the bottom
+    alone (at the top they end at 127/128), and those of µ-law and A-law not at all (they end at 0.98): their clipping
+    there is not counted. What was clipped and turned down afterwards is not counted in any format.
+    """
     return clipping.count
 
 
@@ -132,14 +139,17 @@ def trailing_silence_s(slices: PerSlice, sample_rate: int, duration_s: float) ->
 def noise_floor_dbfs(slices: PerSlice, duration_s: float) -> float | Unknown:
     """Level that the softest twentieth of all windows of 100 ms stays under, root mean square in dBFS.
 
-    Windows of digital silence have no noise and don't count. Unknown for silence and for sounds under 1 s.
+    Windows of digital silence have no noise and don't count. Unknown for sounds under 1 s, and where no complete
+    100 ms sound.
     """
     if duration_s < SHORTEST_FOR_NOISE_S:
         return Unknown(f"shorter than the {SHORTEST_FOR_NOISE_S:g} s in which a pause could show it")
     windows = len(slices) // NOISE_SLICES
     powers = slices[: windows * NOISE_SLICES, 1].reshape(windows, NOISE_SLICES).mean(axis=1, dtype=np.float64)
     powers = powers[powers > 0]
-    return 10 * math.log10(np.percentile(powers, NOISE_PERCENTILE)) if powers.size else _SILENT
+    if powers.size:
+        return 10 * math.log10(np.percentile(powers, NOISE_PERCENTILE))
+    return Unknown("no complete 100 ms of it are loud enough to be measured") if slices[:, 0].any() else _SILENT
 
 
 def _slice_frames(sample_rate: int) -> int:

@@ -18,12 +18,17 @@ from numpy.typing import NDArray
 from samplemind.dsp.medians import running_median
 from samplemind.dsp.separation import energies_of_parts, soft_mask
 from samplemind.dsp.spectral import contrast_bands
-from samplemind.features.streams import N_FFT, SAMPLE_RATE, PerFrame
+from samplemind.features.streams import HOP_LENGTH, N_FFT, SAMPLE_RATE, PerFrame
 from samplemind.graph import Unknown, node
 
 MEDIAN_WIDTH: Final = 31
 """Frames (0.36 s) and bins (670 Hz) of the medians: librosa's default."""
 _REACH: Final = MEDIAN_WIDTH // 2
+FEWEST_FRAMES: Final = 2 * N_FFT // HOP_LENGTH
+"""Frames below which a median over time can't tell a click from a tone: a click is in four frames, which overlap, and
+must not be in the majority. From these eight on, clicks, tones and noise come out as they do in long sounds."""
+SHORTEST_S: Final = (FEWEST_FRAMES - 1) * HOP_LENGTH / SAMPLE_RATE
+"""Duration from which a sound has so many frames."""
 
 
 @node(context=(_REACH, _REACH))
@@ -65,21 +70,32 @@ def part_energies(state: PartEnergies | None, power: PerFrame, harmonic_mask: Pe
     return PartEnergies(state.harmonic + harmonic, state.percussive + percussive)
 
 
-def harmonic_ratio(part_energies: PartEnergies) -> float | Unknown:
+def harmonic_ratio(part_energies: PartEnergies, duration_s: float) -> float | Unknown:
     """Energy of the harmonic part over that of both parts, 0 (all percussive) to 1 (all harmonic).
 
-    Unknown for silence.
+    Unknown for silence, and for a sound of less than eight frames, 0.08 s.
     """
-    total = float(part_energies.harmonic.sum() + part_energies.percussive.sum())
-    return float(part_energies.harmonic.sum()) / total if total > 0 else Unknown("every sample is zero")
+    total = _total(part_energies, duration_s)
+    return total if isinstance(total, Unknown) else float(part_energies.harmonic.sum()) / total
 
 
-def band_energies(part_energies: PartEnergies) -> PartEnergies | Unknown:
-    """Energy of both parts in each band, as a share of all: the fourteen numbers sum to 1. Unknown for silence."""
-    total = part_energies.harmonic.sum() + part_energies.percussive.sum()
-    if total <= 0:
-        return Unknown("every sample is zero")
+def band_energies(part_energies: PartEnergies, duration_s: float) -> PartEnergies | Unknown:
+    """Energy of both parts in each band, as a share of all: the fourteen numbers sum to 1.
+
+    Unknown for silence, and for a sound of less than eight frames, 0.08 s.
+    """
+    total = _total(part_energies, duration_s)
+    if isinstance(total, Unknown):
+        return total
     return PartEnergies(part_energies.harmonic / total, part_energies.percussive / total)
+
+
+def _total(part_energies: PartEnergies, duration_s: float) -> float | Unknown:
+    """Energy of both parts in all bands."""
+    if duration_s < SHORTEST_S:
+        return Unknown(f"shorter than the {SHORTEST_S:.2f} s in which a tone can be told from a click")
+    total = float(part_energies.harmonic.sum() + part_energies.percussive.sum())
+    return total if total > 0 else Unknown("its spectrum is zero, or too soft to be computed")
 
 
 def _band_edges() -> NDArray[np.int64]:

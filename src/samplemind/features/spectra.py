@@ -64,8 +64,9 @@ def mel(power: PerFrame) -> PerFrame:
 def mfcc(mel: PerFrame) -> PerFrame:
     """Mel-frequency cepstral coefficients: shape (frames, 20).
 
-    Orthonormal cosine transform of the mel powers in dB (Davis & Mermelstein 1980), powers under 1e-10 taken as
-    1e-10, no clipping below the loudest.
+    Orthonormal cosine transform of the mel powers in dB (Davis & Mermelstein 1980), no clipping below the loudest.
+    Powers under 1e-10 are taken as 1e-10, as in librosa: a gain moves the first coefficient alone, except where a
+    band comes so near digital silence; there all of them depend on the level.
     """
     decibels = np.log(np.maximum(mel, np.float32(POWER_FLOOR))) * np.float32(10 / np.log(10))
     return cosine_bank(MFCC_COUNT, MEL_BANDS).gather(decibels)
@@ -100,7 +101,11 @@ def spectral_rolloff(spectral_shape: PerFrame) -> PerFrame:
 
 
 def spectral_flatness(spectral_shape: PerFrame) -> PerFrame:
-    """Geometric over arithmetic mean of the power, 0 (a tone) to 1 (noise): shape (frames,). 1 for silence."""
+    """Geometric over arithmetic mean of the power, 0 (a tone) to 1 (noise): shape (frames,). 1 for silence.
+
+    Powers under 1e-10 are taken as 1e-10, as in librosa: where a bin comes so near digital silence, as those beside a
+    pure tone or above a low-pass do, it depends on the level.
+    """
     return spectral_shape[:, 3]
 
 
@@ -108,7 +113,8 @@ def spectral_contrast(power: PerFrame) -> PerFrame:
     """Peak over valley in seven octave bands, in dB of magnitude: shape (frames, 7) (Jiang et al. 2002).
 
     Bands start at 0, 200, 400, 800, 1600, 3200 and 6400 Hz; peak and valley are means of the outermost 2 %. As in
-    librosa, the dB are ten times the logarithm of the magnitude ratio.
+    librosa, the dB are ten times the logarithm of the magnitude ratio, and magnitudes under 1e-10 are taken as 1e-10:
+    only of bands that hold next to digital silence does it depend on the level.
     """
     peaks, valleys = peaks_and_valleys(power, contrast_bands(SAMPLE_RATE, N_FFT))
     ratio = np.maximum(peaks, POWER_FLOOR) / np.maximum(valleys, POWER_FLOOR)
@@ -124,7 +130,8 @@ def rms(frames: PerFrame) -> PerFrame:
 def zero_crossing_rate(state: Any | None, mono: Mono, last: bool) -> tuple[Any, PerFrame]:
     """Share of sign changes between neighbouring samples, 0 to 1: shape (frames,).
 
-    Frames like those of the spectrum, but continued beyond the ends by the first and the last sample.
+    Frames like those of the spectrum, but continued beyond the ends by the first and the last sample. Samples from
+    -1e-10 up count as positive, as in librosa: the level plays a part only where a sound comes so near zero.
     """
     state, edged = next_frames(state, mono, length=N_FFT, hop=HOP_LENGTH, last=last, pad="edge")
     return state, zero_crossing_shares(edged, HOP_LENGTH, ZERO_THRESHOLD)
