@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from samplemind.cli.terminal import FAILED, complain, printable
 
 
 def separate(
@@ -17,6 +20,7 @@ def separate(
     margin: Annotated[
         float, typer.Option(help="How much stronger one part must be to have a sound; 1 keeps everything.")
     ] = 1.0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there already.")] = False,
 ) -> None:
     """Write the harmonic and the percussive part of a file.
 
@@ -27,5 +31,14 @@ def separate(
     from samplemind.engine import AudioEngine
     from samplemind.separation import separate_to
 
-    for path in separate_to(file, output, margin=margin, limits=AudioEngine(cache=None).limits):
-        print(path)
+    limits = AudioEngine(cache=None).limits
+    try:
+        written = separate_to(file, output, margin=margin, limits=limits, overwrite=overwrite)
+    except FileExistsError as error:
+        complain(f"{error.filename} is there already; --overwrite replaces it")
+        raise typer.Exit(FAILED) from None
+    for warning in written.warnings:
+        complain(f"warning: {file}: {warning}")
+    shown = printable if sys.stdout.isatty() else str
+    for path in written:
+        print(shown(str(path)))
