@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -14,6 +15,9 @@ from numpy.typing import NDArray
 
 from samplemind.cache import FeatureCache
 from samplemind.engine import AudioEngine
+
+if TYPE_CHECKING:
+    from tests.servers import RedisServer
 
 # How long an example takes depends on the machine, and the first one may compile a kernel.
 settings.register_profile("samplemind", deadline=None)
@@ -60,3 +64,19 @@ def write_wav(tmp_path: Path) -> WriteWav:
         return path
 
     return write
+
+
+@pytest.fixture(scope="session")
+def _shared_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """One Redis server for all tests of this process that do it no harm."""
+    from tests.servers import running
+
+    with running(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture
+def redis_server(_shared_redis: RedisServer) -> RedisServer:
+    """An empty Redis server; skips, or fails if SAMPLEMIND_REQUIRE_SERVERS is 1, where none is installed."""
+    _shared_redis.flush()
+    return _shared_redis

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
@@ -39,32 +40,44 @@ def extract_features(
     graph = feature_graph()
     wanted = {graph.node(name).name for name in names}
     given = {graph.node(name).name: value for name, value in (given or {}).items()}
-    values: dict[str, Any] = {}
-    digest = ""
-    if cache is not None and not given:
-        digest = array_digest(array, rate)
-        for name in wanted:
-            values |= current_values(graph, cache.get_values(f"array/{digest}/{name}"))
-    missing = wanted - values.keys()
-    if not missing:
+    if cache is None or given:  # what was given is no part of the samples' digest
+        return _computed(channels, rate, wanted, given)
+    prefix = f"array/{array_digest(array, rate)}"
+    values = _known(cache, prefix, wanted)
+    if wanted <= values.keys():
         return values
-    run = compute(
-        lambda: _blocks(channels, block_frames(rate)),
-        missing,
-        sample_rate=rate,
-        channels=channels.shape[1],
-        given=values | given,
-    )
-    new = {name: finite(name, run.values[name]) for name in missing}
-    if cache is not None and digest:
+    with cache.computing(prefix) as waited:
+        if waited:
+            cache.count_waited()
+            values = _known(cache, prefix, wanted)
+        started = time.perf_counter()
+        new = _computed(channels, rate, wanted - values.keys(), values)
+        cache.count(computed_s=time.perf_counter() - started if new else 0.0, saved_s=0.0)
         small = {name: value for name, value in new.items() if getattr(value, "nbytes", 0) <= _LARGEST_KEPT}
         cache.put(
-            {
-                f"array/{digest}/{name}": encode({name: (graph.fingerprints[name], value)})
-                for name, value in small.items()
-            }
+            {f"{prefix}/{name}": encode({name: (graph.fingerprints[name], value)}) for name, value in small.items()}
         )
     return values | new
+
+
+def _known(cache: FeatureCache, prefix: str, names: Iterable[str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for name in names:
+        values |= current_values(feature_graph(), cache.get_bundle(f"{prefix}/{name}"))
+    return values
+
+
+def _computed(channels: NDArray[Any], rate: int, names: set[str], given: Mapping[str, Any]) -> dict[str, Any]:
+    if not names:
+        return {}
+    run = compute(
+        lambda: _blocks(channels, block_frames(rate)),
+        names,
+        sample_rate=rate,
+        channels=channels.shape[1],
+        given=given,
+    )
+    return {name: finite(name, run.values[name]) for name in names}
 
 
 def _checked(samples: NDArray[Any], sample_rate: int, limits: Limits) -> tuple[int, NDArray[Any]]:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
+ToArray = Callable[[Any], Array]
 
 
 def to_plain(value: Any, *, array: Callable[[Array], Any] = np.ndarray.tolist) -> Any:
@@ -55,38 +56,111 @@ def to_plain(value: Any, *, array: Callable[[Array], Any] = np.ndarray.tolist) -
     raise TypeError(f"{type(value).__name__} has no plain form")
 
 
-def from_plain(hint: Any, data: Any, *, array: Callable[[Any], Array] = np.asarray) -> Any:
+def from_plain(hint: Any, data: Any, *, array: ToArray = np.asarray) -> Any:
     """Rebuild the value of type `hint` that `to_plain` turned into `data`.
 
     Raises:
         ValueError: `data` is not of that type.
     """
-    hint = _bare(hint)
-    origin = get_origin(hint)
-    arguments = get_args(hint)
+    return _reader(hint)(data, array)
+
+
+@functools.cache
+def _reader(hint: Any) -> Callable[[Any, ToArray], Any]:
+    """How data become a value of a type. Looked up once per type: a cached answer has hundreds of values."""
+    kind = _bare(hint)
+    origin, arguments = get_origin(kind), get_args(kind)
+    matches = _matcher(kind)
+    read: Callable[[Any, ToArray], Any]
     if origin in (Union, types.UnionType):
         # Dataclasses first: their field names tell more than the form that the caller gives to arrays.
-        for member in sorted(arguments, key=dataclasses.is_dataclass, reverse=True):
-            if _matches(member, data):
-                return from_plain(member, data, array=array)
+        members = [(_matcher(m), _reader(m)) for m in sorted(arguments, key=_is_dataclass, reverse=True)]
+
+        def read(data: Any, array: ToArray) -> Any:
+            for fits, reader in members:
+                if fits(data):
+                    return reader(data, array)
+            raise _mismatch(kind, data)
+
+        return read
+    if origin is np.ndarray:
+        return lambda data, array: array(data)
+    if origin is tuple and arguments[-1] is ...:
+        item = _reader(arguments[0])
+
+        def read(data: Any, array: ToArray) -> Any:
+            return tuple([item(entry, array) for entry in data])
+
+    elif origin is tuple:
+        items = [_reader(argument) for argument in arguments]
+
+        def read(data: Any, array: ToArray) -> Any:
+            return tuple([reader(entry, array) for reader, entry in zip(items, data, strict=True)])
+
+    elif isinstance(origin, type) and issubclass(origin, Mapping):
+        entry_of = _reader(arguments[1])
+
+        def read(data: Any, array: ToArray) -> Any:
+            return {key: entry_of(entry, array) for key, entry in data.items()}
+
+    elif _is_dataclass(kind):
+        fields = {name: _reader(field) for name, field in field_hints(kind).items()}
+
+        def read(data: Any, array: ToArray) -> Any:
+            return kind(**{name: reader(data[name], array) for name, reader in fields.items()})
+
+    elif kind is float or (isinstance(kind, type) and issubclass(kind, enum.Enum)):
+
+        def read(data: Any, array: ToArray) -> Any:
+            return kind(data)
+
+    else:
+
+        def read(data: Any, array: ToArray) -> Any:
+            return data
+
+    def checked(data: Any, array: ToArray) -> Any:
+        if not matches(data):
+            raise _mismatch(kind, data)
+        return read(data, array)
+
+    return checked
+
+
+@functools.cache
+def _matcher(hint: Any) -> Callable[[Any], bool]:
+    """Whether data have the outer shape of a type."""
+    kind = _bare(hint)
+    origin = get_origin(kind)
+    if _is_dataclass(kind):
+        names = field_hints(kind).keys()
+        return lambda data: isinstance(data, dict) and data.keys() == names
+    if origin is Literal:
+        choices = get_args(kind)
+        return lambda data: data in choices
+    if kind is float or kind is int:
+        allowed = (int, float) if kind is float else int
+        return lambda data: isinstance(data, allowed) and not isinstance(data, bool)
+    shape: Any
+    if kind is type(None) or kind is None:
+        shape = type(None)
     elif origin is np.ndarray:
-        return array(data)
-    elif origin is tuple and isinstance(data, list):
-        items = [arguments[0]] * len(data) if arguments[-1] is ... else arguments
-        return tuple(from_plain(item, entry, array=array) for item, entry in zip(items, data, strict=True))
-    elif isinstance(origin, type) and issubclass(origin, Mapping) and isinstance(data, Mapping):
-        return {key: from_plain(arguments[1], entry, array=array) for key, entry in data.items()}
-    elif dataclasses.is_dataclass(hint) and _matches(hint, data):
-        return _constructor(hint)(
-            **{name: from_plain(kind, data[name], array=array) for name, kind in field_hints(_type(hint)).items()}
-        )
-    elif hint is float and isinstance(data, int | float) and not isinstance(data, bool):
-        return float(data)
-    elif isinstance(hint, type) and issubclass(hint, enum.Enum):
-        return hint(data)
-    elif _matches(hint, data):
-        return data
-    raise ValueError(f"{data!r:.80} is not {hint}")
+        shape = (list, dict)
+    elif origin is tuple:
+        shape = list
+    elif origin is not None:
+        shape = Mapping
+    else:
+        shape = str if issubclass(kind, enum.Enum) else kind
+    return lambda data: isinstance(data, shape)
+
+
+def _mismatch(hint: Any, data: Any) -> ValueError:
+    return ValueError(f"{data!r:.80} is not {hint}")
+
+
+def _is_dataclass(hint: Any) -> bool:
+    return isinstance(hint, type) and dataclasses.is_dataclass(hint)
 
 
 def _bare(hint: Any) -> Any:
@@ -97,44 +171,11 @@ def _bare(hint: Any) -> Any:
     return hint if behind is None else behind[get_args(hint)]
 
 
-def _constructor(hint: Any) -> Callable[..., Any]:
-    constructor: Callable[..., Any] = hint
-    return constructor
-
-
 @functools.cache
 def field_hints(kind: type) -> dict[str, Any]:
     """Annotations of a dataclass's fields that are part of its plain form, in order."""
     hints = get_type_hints(kind, include_extras=True)
     return {f.name: hints[f.name] for f in dataclasses.fields(kind)}
-
-
-def _matches(hint: Any, data: Any) -> bool:
-    """Whether `data` has the outer shape of `hint`."""
-    hint = _bare(hint)
-    origin = get_origin(hint)
-    if hint is type(None) or hint is None:
-        return data is None
-    if dataclasses.is_dataclass(hint):
-        return isinstance(data, Mapping) and data.keys() == field_hints(_type(hint)).keys()
-    if origin is np.ndarray:
-        return isinstance(data, list | dict)
-    if origin is tuple:
-        return isinstance(data, list)
-    if origin is Literal:
-        return data in get_args(hint)
-    if origin is not None:
-        return isinstance(data, Mapping)
-    if hint is float:
-        return isinstance(data, int | float) and not isinstance(data, bool)
-    if hint is int:
-        return isinstance(data, int) and not isinstance(data, bool)
-    return isinstance(hint, type) and isinstance(data, str if issubclass(hint, enum.Enum) else hint)
-
-
-def _type(hint: Any) -> type:
-    kind: type = hint
-    return kind
 
 
 _SCALARS: Mapping[Any, str] = {float: "number", int: "integer", str: "string", bool: "boolean", type(None): "null"}
@@ -158,8 +199,8 @@ def json_schema(hint: Any) -> dict[str, Any]:
         return {"type": "string", "enum": list(arguments)}
     if origin is not None:
         return {"type": "object", "additionalProperties": json_schema(arguments[1])}
-    if dataclasses.is_dataclass(hint):
-        properties = {name: json_schema(kind) for name, kind in field_hints(_type(hint)).items()}
+    if _is_dataclass(hint):
+        properties = {name: json_schema(kind) for name, kind in field_hints(hint).items()}
         return {"type": "object", "properties": properties, "required": list(properties)}
     if isinstance(hint, type) and issubclass(hint, enum.Enum):
         return {"type": "string", "enum": [member.value for member in hint]}

@@ -79,7 +79,7 @@ class KeySpan:
 
 def _statistics(moments: Moments) -> tuple[Statistics, ...]:
     columns = (moments.mean, moments.std, moments.minimum, moments.maximum)
-    return tuple(Statistics(*map(float, column)) for column in zip(*columns, strict=True))
+    return tuple(map(Statistics, *(column.tolist() for column in columns)))
 
 
 def _only(moments: Moments) -> Statistics:
@@ -88,7 +88,7 @@ def _only(moments: Moments) -> Statistics:
 
 
 def _numbers(array: NDArray[Any]) -> tuple[float, ...]:
-    return tuple(float(number) for number in array)
+    return tuple(array.tolist())
 
 
 def _of(node: str, read: Callable[[Any], Any] = lambda value: value, *, of_silence: bool = True) -> Any:

@@ -28,6 +28,8 @@ class Settings:
     """Folder of the cache; by default samplemind's own under the platform's cache folder."""
     cache_max_bytes: int = 2 * 2**30
     """Size limit of the cache file."""
+    redis_url: str | None = None
+    """Redis that other machines share, as ``redis://user:password@host:port/database``; none by default."""
     max_duration_s: float = 24 * 3600.0
     """Longest sound that is analysed."""
     max_bytes: int = 64 * 2**30
@@ -94,8 +96,12 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _converted(name: str, kind: str, value: Any) -> Any:
-    wanted = {"int": "a whole number", "float": "a number"}.get(kind, "a path")
+    wanted = {"int": "a whole number", "float": "a number", "str | None": "text"}.get(kind, "a path")
     try:
+        if kind == "str | None":
+            if not (value is None or isinstance(value, str)):
+                raise TypeError(value)
+            return value
         if kind.startswith("Path"):
             return Path(value).expanduser()
         number = float(value)

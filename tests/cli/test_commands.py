@@ -1,4 +1,4 @@
-"""``explain``, ``cache``, ``doctor`` and ``demo``."""
+"""``explain``, ``doctor`` and ``demo``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import soundfile
 from samplemind import AudioFeatures, demo
 from samplemind.features import feature_graph
 from samplemind.features.levels import AnalysisLevel, outputs_of
-from tests.cli.conftest import Invoke, Process
+from tests.cli.conftest import Invoke
 
 
 class TestExplain:
@@ -85,60 +85,6 @@ class TestSeparate:
         assert (broken.exit_code, broken.stdout, broken.stderr.count("\n")) == (1, "", 1)
         assert invoke("separate", tone, "-o", tmp_path, "--margin", "0.5").exit_code == 2
         assert invoke("separate", tone).exit_code == 2
-
-
-class TestCache:
-    def test_it_fills_and_is_emptied(self, invoke: Invoke, tone: Path) -> None:
-        def info() -> dict[str, object]:
-            facts: dict[str, object] = json.loads(invoke("cache", "info", "--format", "json").stdout)
-            return facts
-
-        empty = info()
-        assert (empty["entries"], empty["bytes"]) == (0, 0)
-        assert not Path(str(empty["file"])).exists(), "looking makes nothing"
-        invoke("analyze", tone)
-        full = info()
-        assert isinstance(full["entries"], int)
-        assert full["entries"] > 0
-        assert Path(str(full["file"])).parent == Path(os.environ["SAMPLEMIND_CACHE_DIR"])
-        assert f"{full['entries']}" in invoke("cache", "info").stdout
-        assert invoke("cache", "clear").stdout.startswith(f"{full['entries']} entries removed")
-        assert info()["entries"] == 0
-
-    def test_a_cache_that_is_none_is_told_and_stops_no_analysis(self, process: Process, tone: Path) -> None:
-        (Path(os.environ["SAMPLEMIND_CACHE_DIR"]) / "cache.sqlite").mkdir(parents=True)
-        result = process("analyze", tone, "--format", "json")
-        assert result.returncode == 0
-        assert json.loads(result.stdout)["channels"] == 1
-        assert result.stderr.startswith(b"samplemind: warning: the disk cache is left out: ")
-        assert len(result.stderr.splitlines()) == 1
-        reason = result.stderr.partition(b"left out: ")[2]
-        for action in ("info", "clear"):
-            looked = process("cache", action)
-            assert (looked.returncode, looked.stdout) == (1, b"")
-            assert looked.stderr.startswith(b"samplemind: ")
-            assert looked.stderr.endswith(reason)
-            assert len(looked.stderr.splitlines()) == 1
-
-    def test_a_damaged_cache_is_told_once(self, invoke: Invoke) -> None:
-        folder = Path(os.environ["SAMPLEMIND_CACHE_DIR"])
-        folder.mkdir()
-        (folder / "cache.sqlite").write_text("no database, and long enough that nobody takes it for an empty one")
-        first = invoke("cache", "info")
-        assert (first.exit_code, first.stdout, first.stderr.count("\n")) == (1, "", 1)
-        assert "is damaged" in first.stderr
-        assert invoke("cache", "info").exit_code == 0
-
-    @pytest.mark.parametrize("folder", ["file", "file/inner"])
-    def test_a_folder_that_can_not_be_made_is_told(
-        self, invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
-    ) -> None:
-        (tmp_path / "file").touch()
-        monkeypatch.setenv("SAMPLEMIND_CACHE_DIR", str(tmp_path / folder))
-        for action in ("info", "clear"):
-            result = invoke("cache", action)
-            assert (result.exit_code, result.stdout) == (1, "")
-            assert result.stderr == f"samplemind: {tmp_path / folder}: Not a directory\n"
 
 
 class TestDoctor:
@@ -243,6 +189,9 @@ def test_the_page_about_the_command_has_every_command_and_option(invoke: Invoke)
     page = (Path(__file__).parents[2] / "docs" / "cli.md").read_text(encoding="utf-8")
     names = re.findall(r"^  (\w+)  ", invoke("--help").stdout, re.MULTILINE)
     assert {"analyze", "separate", "explain", "cache", "doctor", "demo"} == set(names)
-    for arguments in ([], *([name] for name in names), ["cache", "info"], ["cache", "clear"]):
+    inner = re.findall(r"^  (\w+)  ", invoke("cache", "--help").stdout, re.MULTILINE)
+    assert {"info", "verify", "prune", "export", "import", "clear"} == set(inner)
+    for arguments in ([], *([name] for name in names), *(["cache", name] for name in inner)):
+        assert all(f"cache {name}" in page for name in inner)
         for option in re.findall(r"^  (?:-\w, )?(--[\w-]+)", invoke(*arguments, "--help").stdout, re.MULTILINE):
             assert option in page, (arguments, option)

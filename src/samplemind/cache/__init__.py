@@ -1,12 +1,14 @@
-"""What was found out once is not computed again: memory over one SQLite file.
+"""What was found out once is not computed again: memory over one SQLite file, over Redis if there is one.
 
     stat/<path, size, mtime, ctime, inode>  ─▶ file digest       trusted if the file had settled when it was hashed
     file/<file digest>                      ─▶ facts of the file, among them its audio digest and decoder
     like/<frames>/<rate>/<channels>         ─▶ (empty)           a sound of this shape is known
     audio/<audio digest>/<level>            ─▶ values of nodes, each with its fingerprint
     array/<array digest>/<node>             ─▶ the node's value, with its fingerprint
+    quarantine/stat/…                       ─▶ why a file crashed the processes that analysed it
 
-`samplemind.pipeline` makes the keys; here they are opaque. `docs/caching.md` tells users what they mean.
+`samplemind.pipeline` makes the keys; here they are opaque, but that what begins with `LOCAL` is true of this
+machine's files alone. `docs/caching.md` tells users what they mean.
 """
 
 from __future__ import annotations
@@ -18,108 +20,168 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Final, ParamSpec, Protocol, TypeVar
+from typing import Final, ParamSpec, TypeVar
 
 from samplemind.cache import disk
-from samplemind.cache.bundle import Stored, decode
+from samplemind.cache.alone import alone_at
+from samplemind.cache.bundle import Bundle, decode
+from samplemind.cache.counts import CacheStats, TierStats
 from samplemind.cache.disk import DiskTier
 from samplemind.cache.forking import rests_at_fork
 from samplemind.cache.memory import MemoryTier
+from samplemind.cache.seal import sealed, unsealed
+from samplemind.cache.tier import Tier, TierState
 
-__all__ = ["CacheWarning", "DiskTier", "FeatureCache", "MemoryTier", "Tier"]
+__all__ = [
+    "CacheStats",
+    "CacheWarning",
+    "DiskTier",
+    "FeatureCache",
+    "MemoryTier",
+    "Tier",
+    "TierState",
+    "TierStats",
+]
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
+LOCAL: Final = ("stat/", "quarantine/")
+"""What keys begin with that mean nothing to other machines."""
+FILE_NAME: Final = "cache.sqlite"
+"""The disk tier's file in the cache's folder."""
+
 _LEFT_OUT_S: Final = 60.0
 """Seconds for which a tier that failed is not asked."""
+_NOTED_EVERY_S: Final = 10.0
+"""How often counts are written into the file, beside what is written anyway at the end."""
 
 
 class CacheWarning(UserWarning):
     """A tier of the cache can't be used; analysis goes on without it."""
 
 
-class Tier(Protocol):
-    """One place that keeps bytes by key."""
-
-    name: str
-
-    def get(self, key: str) -> bytes | None:
-        """The entry, or None."""
-
-    def put(self, entries: Mapping[str, bytes]) -> None:
-        """Keep entries, all or none of them."""
-
-    def clear(self) -> int:
-        """Remove everything; the number of entries that were there."""
-
-    def size(self) -> tuple[int, int]:
-        """Entries, and their bytes."""
-
-    def close(self) -> None:
-        """Let go of files and connections."""
-
-
 class FeatureCache:
     """Tiers, fastest first: reads fall through and fill what lies above, writes go to all.
 
     A tier that fails is left out for a minute, with one `CacheWarning` the first time; it never makes an analysis
-    fail.
+    fail. Entries are sealed: one that was damaged is a miss, and is removed.
+
+    Args:
+        tiers: fastest first.
+        folder: where processes of this machine agree who computes what; None for threads of this process only.
     """
 
-    def __init__(self, tiers: Sequence[Tier]) -> None:
+    def __init__(self, tiers: Sequence[Tier], *, folder: str | os.PathLike[str] | None = None) -> None:
         self.tiers = tuple(tiers)
+        self._alone = alone_at(Path(folder).absolute() / f"{FILE_NAME}.computing" if folder is not None else None)
         self._out_until: dict[str, float] = {}
         self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
+        self._noted: Counter[str] = Counter()
+        self._noted_at = time.monotonic()
+        self._process = os.getpid()
         rests_at_fork(self)
 
     @classmethod
-    def at(cls, folder: str | os.PathLike[str], *, max_bytes: int = disk.DEFAULT_MAX_BYTES) -> FeatureCache:
-        """Memory over the file ``cache.sqlite`` in `folder`."""
-        return cls([MemoryTier(), DiskTier(Path(folder) / "cache.sqlite", max_bytes)])
+    def at(
+        cls, folder: str | os.PathLike[str], *, max_bytes: int = disk.DEFAULT_MAX_BYTES, redis_url: str | None = None
+    ) -> FeatureCache:
+        """Memory over the file ``cache.sqlite`` in `folder`, over Redis at a URL if there is one."""
+        tiers: list[Tier] = [MemoryTier(), DiskTier(Path(folder) / FILE_NAME, max_bytes)]
+        if redis_url is not None:
+            from samplemind.cache.redis import RedisTier
+
+            tiers.append(RedisTier(redis_url))
+        return cls(tiers, folder=folder)
 
     def get(self, key: str) -> bytes | None:
         """The entry from the fastest tier that has it, or None."""
         missed: list[Tier] = []
         for tier in self.tiers:
-            value = self._attempt(tier, tier.get, key)
-            if value is not None:
+            if tier.shared and key.startswith(LOCAL):
+                continue
+            data = self._attempt(tier, tier.get, key)
+            value = unsealed(key, data) if data is not None else None
+            if data is not None and value is not None:
                 self._count(f"{tier.name}_hits")
-                for faster in missed:
-                    self._attempt(faster, faster.put, {key: value})
+                self._fill(missed, {key: data})
                 return value
+            if data is not None:
+                self._count("damaged")
+                self._attempt(tier, tier.remove, [key])
+            self._count(f"{tier.name}_misses")
             missed.append(tier)
-        self._count("misses")
         return None
 
     def put(self, entries: Mapping[str, bytes]) -> None:
-        """Keep entries in every tier."""
+        """Keep entries in every tier, and in shared ones only what means something to other machines."""
+        data = {key: sealed(key, value) for key, value in entries.items()}
+        public = {key: value for key, value in data.items() if not key.startswith(LOCAL)}
         for tier in self.tiers:
-            self._attempt(tier, tier.put, entries)
+            wanted = public if tier.shared else data
+            if wanted:
+                self._attempt(tier, tier.put, wanted)
+        if time.monotonic() - self._noted_at > _NOTED_EVERY_S:
+            self._note_counts()
 
-    def get_values(self, key: str) -> Mapping[str, Stored]:
-        """The values kept under a key, by node; empty if there is nothing that can be read."""
+    def _fill(self, tiers: Sequence[Tier], data: Mapping[str, bytes]) -> None:
+        """Keep sealed entries that a slower tier had."""
+        for tier in tiers:
+            self._attempt(tier, tier.put, data)
+
+    def get_bundle(self, key: str) -> Bundle | None:
+        """The values kept under a key, or None if there are none that can be read."""
         data = self.get(key)
-        return (decode(data) if data is not None else None) or {}
+        return decode(data) if data is not None else None
+
+    def computing(self, key: str) -> AbstractContextManager[bool]:
+        """Compute alone what is missing under a key, among this process's threads and this machine's processes.
+
+        The context's value says whether somebody else was computing it: then it may be there now.
+        """
+        return self._alone.holding(key)
+
+    def count(self, *, computed_s: float, saved_s: float) -> None:
+        """Note how long a sound was computed, if it was, and how long it took once to compute what was known of it."""
+        with self._lock:
+            self._counts["computed"] += computed_s > 0
+            self._counts["computed_us"] += round(computed_s * 1e6)
+            self._counts["saved_us"] += round(saved_s * 1e6)
+
+    def add_counts(self, counts: Mapping[str, int]) -> None:
+        """Add what a worker counted (`CollectingCache.counted`)."""
+        with self._lock:
+            self._counts.update(counts)
+
+    def count_waited(self) -> None:
+        """Note that somebody waited for another one who computed the same."""
+        self._count("waited")
 
     def clear(self) -> int:
         """Remove everything from all tiers; the number of entries of the fullest."""
         return max((self._attempt(tier, tier.clear) or 0 for tier in self.tiers), default=0)
 
-    def stats(self) -> dict[str, int]:
-        """Hits per tier and misses of this process, and the entries and bytes of each tier."""
-        sizes = {tier.name: self._attempt(tier, tier.size) or (0, 0) for tier in self.tiers}
-        return {
-            **{f"{name}_hits": self._counts[f"{name}_hits"] for name in sizes},
-            "misses": self._counts["misses"],
-            **{f"{name}_entries": entries for name, (entries, _) in sizes.items()},
-            **{f"{name}_bytes": size for name, (_, size) in sizes.items()},
-        }
+    def stats(self) -> CacheStats:
+        """What this process asked, and what the tiers hold."""
+        with self._lock:
+            counts = Counter(self._counts)
+        return self._stats(counts)
+
+    def stats_of_all(self) -> CacheStats:
+        """Like `stats`, with what all processes asked that used the same file."""
+        self._note_counts()
+        total: Counter[str] = Counter()
+        for tier in self.tiers:
+            if isinstance(tier, DiskTier):
+                total.update(self._attempt(tier, tier.counts) or {})
+        return self._stats(total)
 
     def close(self) -> None:
         """Let go of files and connections."""
+        self._note_counts()
         for tier in self.tiers:
             self._attempt(tier, tier.close)
 
@@ -128,8 +190,45 @@ class FeatureCache:
         self._lock.acquire()
 
     def after_fork(self) -> None:
-        """Release the lock."""
+        """Release the lock. What a parent counted is the parent's to note."""
+        if os.getpid() != self._process:
+            self._process = os.getpid()
+            self._noted = Counter(self._counts)
         self._lock.release()
+
+    def _stats(self, counts: Counter[str]) -> CacheStats:
+        return CacheStats(
+            tiers=tuple(
+                TierStats(
+                    name=tier.name,
+                    hits=counts[f"{tier.name}_hits"],
+                    misses=counts[f"{tier.name}_misses"],
+                    errors=counts[f"{tier.name}_errors"],
+                    state=self._attempt(tier, tier.state),
+                )
+                for tier in self.tiers
+            ),
+            computed=counts["computed"],
+            computed_s=counts["computed_us"] / 1e6,
+            saved_s=counts["saved_us"] / 1e6,
+            waited=counts["waited"],
+            damaged=counts["damaged"],
+        )
+
+    def _note_counts(self) -> None:
+        """Add what this process counted since the last time to the file's counts."""
+        new = self._uncounted()
+        for tier in self.tiers:
+            if new and isinstance(tier, DiskTier):
+                self._attempt(tier, tier.add_counts, new)
+
+    def _uncounted(self) -> Counter[str]:
+        """What was counted since the last time that this was asked."""
+        with self._lock:
+            new = self._counts - self._noted
+            self._noted = Counter(self._counts)
+            self._noted_at = time.monotonic()
+        return new
 
     def _count(self, what: str) -> None:
         with self._lock:
@@ -144,6 +243,7 @@ class FeatureCache:
             with self._lock:
                 first = tier.name not in self._out_until
                 self._out_until[tier.name] = time.monotonic() + _LEFT_OUT_S
+                self._counts[f"{tier.name}_errors"] += 1
             if first:
                 warnings.warn(f"the {tier.name} cache is left out: {error}", CacheWarning, stacklevel=3)
             return None

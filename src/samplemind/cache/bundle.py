@@ -1,7 +1,7 @@
 """What one cache entry holds: values that were computed together, each with its fingerprint, as bytes.
 
-The bytes are a checksum and a safetensors file: arrays are tensors, all else is JSON in a tensor named "json" that
-says where the arrays belong. No pickle; whatever is damaged or can't be read is None, a miss.
+The bytes are a safetensors file: arrays are tensors, all else is JSON in a tensor named "json" that says where the
+arrays belong. No pickle; what can't be read is None, a miss.
 """
 
 from __future__ import annotations
@@ -13,17 +13,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from blake3 import blake3
 from numpy.typing import NDArray
 
 from samplemind.graph import Graph, Unknown
 from samplemind.plain import from_plain, to_plain
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Raised when the layout of an entry changes; entries of any other format are misses."""
-
-
-_CHECKSUM_BYTES: Final = 16
 
 
 @dataclass(frozen=True)
@@ -43,8 +39,20 @@ class Stored:
         return from_plain(hint, self.plain, array=lambda data: self.arrays[data["tensor"]])
 
 
-def encode(values: Mapping[str, tuple[str, Any]]) -> bytes:
+@dataclass(frozen=True)
+class Bundle:
+    """Values by node, and the seconds that computing them took."""
+
+    values: Mapping[str, Stored]
+    seconds: float
+
+
+def encode(values: Mapping[str, tuple[str, Any]], *, seconds: float = 0.0) -> bytes:
     """Pack values by name, each with its fingerprint.
+
+    Args:
+        values: fingerprint and value by node.
+        seconds: what computing them took.
 
     Raises:
         ValueError: a number is not finite.
@@ -59,37 +67,31 @@ def encode(values: Mapping[str, tuple[str, Any]]) -> bytes:
         return {"tensor": name}
 
     nodes = {name: [fingerprint, to_plain(value, array=as_tensor)] for name, (fingerprint, value) in values.items()}
-    text = json.dumps({"format": FORMAT, "nodes": nodes}, allow_nan=False).encode()
-    body = save({"json": np.frombuffer(text, np.uint8), **arrays})
-    return _checksum(body) + body
+    text = json.dumps({"format": FORMAT, "seconds": round(seconds, 6), "nodes": nodes}, allow_nan=False).encode()
+    return save({"json": np.frombuffer(text, np.uint8), **arrays})
 
 
-def decode(data: bytes) -> dict[str, Stored] | None:
-    """Unpack what `encode` packed, or None if it is damaged or of another format."""
+def decode(data: bytes) -> Bundle | None:
+    """Unpack what `encode` packed, or None if it is of another format."""
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
-    checksum, body = data[:_CHECKSUM_BYTES], data[_CHECKSUM_BYTES:]
-    if checksum != _checksum(body):
-        return None
     try:
-        tensors = load(body)
+        tensors = load(data)
         document = json.loads(tensors.pop("json").tobytes())
         if document["format"] != FORMAT:
             return None
-        return {name: Stored(fingerprint, plain, tensors) for name, (fingerprint, plain) in document["nodes"].items()}
-    except (SafetensorError, ValueError, KeyError, TypeError):
+        nodes = document["nodes"].items()
+        values = {name: Stored(fingerprint, plain, tensors) for name, (fingerprint, plain) in nodes}
+        return Bundle(values, float(document["seconds"]))
+    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
-def _checksum(body: bytes) -> bytes:
-    return blake3(body).digest(length=_CHECKSUM_BYTES)
-
-
-def current_values(graph: Graph, stored: Mapping[str, Stored]) -> dict[str, Any]:
+def current_values(graph: Graph, bundle: Bundle | None) -> dict[str, Any]:
     """The values that were computed under the graph's fingerprints of today."""
     values: dict[str, Any] = {}
-    for name, entry in stored.items():
+    for name, entry in bundle.values.items() if bundle else ():
         if graph.fingerprints.get(name) == entry.fingerprint:
             with contextlib.suppress(
                 ValueError, KeyError, TypeError

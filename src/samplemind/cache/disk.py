@@ -1,7 +1,8 @@
 """The second tier: entries in one SQLite file, shared by all processes of this user.
 
 Readers don't wait for writers (write-ahead log). Every write, checkpoint and close holds one advisory lock beside the
-file. Locks are taken in one order: the writer's, the file's, the connection's.
+file. Locks are taken in one order: the file's, the connection's. What may take long is done in steps, each under the
+lock for a moment. The tables are those of `samplemind.cache.tables`.
 """
 
 from __future__ import annotations
@@ -13,38 +14,32 @@ import sqlite3
 import threading
 import time
 import weakref
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
+from samplemind.cache import tables
+from samplemind.cache.filesystem import refuse_network
 from samplemind.cache.forking import rests_at_fork
-
-if TYPE_CHECKING:
-    from filelock import FileLock
+from samplemind.cache.tier import TierState
+from samplemind.cache.writing import POLL_S, WriteLock
 
 DEFAULT_MAX_BYTES: Final = 2 * 2**30
-_LOCK_TIMEOUT_S: Final = 10.0
+_WRITE_TIMEOUT_S: Final = 10.0
+"""How long a write waits for other ones."""
+_BUSY_TIMEOUT_S: Final = 1.0
+"""How long SQLite waits for those that don't know our lock, or mend the log of a process that died."""
 _USED_RESOLUTION_S: Final = 24 * 3600.0
 """A hit notes its time only when the noted one is older: reading should not write."""
-_EVICT_TO: Final = 0.9
-"""Share of the limit that eviction leaves, so that it runs rarely."""
-_EVICT_STEP: Final = 100
-"""Entries removed between two looks at the size."""
+_EVICT_TO: Final = 0.99
+"""Share of the limit that eviction leaves: it runs rarely, and is soon done when it does."""
+_PAUSE_S: Final = 1.5 * POLL_S
+"""Between two steps: long enough for whoever waits to get the lock."""
+_EVICTIONS: Final = "evictions"
 
-_USER_VERSION: Final = 1
-"""SQLite's user_version of the file; a file with another one is left alone."""
-_SCHEMA: Final = f"""
-BEGIN;
-CREATE TABLE IF NOT EXISTS entries (
-    key TEXT PRIMARY KEY,
-    value BLOB NOT NULL,
-    created REAL NOT NULL,
-    used REAL NOT NULL
-);
-CREATE INDEX IF NOT EXISTS entries_used ON entries (used);
-PRAGMA user_version = {_USER_VERSION};
-COMMIT;
-"""
+_SIGNS_OF_DAMAGE: Final = ("malformed", "not a database", "no such table", "no such column")
+"""What SQLite's errors say of a file that is not what was written."""
 
 _living: weakref.WeakSet[DiskTier] = weakref.WeakSet()
 
@@ -60,6 +55,7 @@ class DiskTier:
     """
 
     name = "disk"
+    shared = False
 
     def __init__(self, path: Path, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
         self.path = path
@@ -67,55 +63,117 @@ class DiskTier:
         self._connection: sqlite3.Connection | None = None
         self._opened: tuple[int, int] | None = None
         self._read_only = False
-        self._writer = threading.Lock()
+        self._lock = WriteLock(path)
         self._reader = threading.RLock()
-        self._file_lock: FileLock | None = None
+        self._uncounted: Counter[str] = Counter()
+        self._process = os.getpid()
         rests_at_fork(self)
         _living.add(self)
 
     def get(self, key: str) -> bytes | None:
-        """The entry, or None."""
-        row = self._row("SELECT value, used FROM entries WHERE key = ?", key)
-        if row is None:
+        """The entry, or None. Counts as a use of it, noted at most once a day."""
+        with self._reading() as connection:
+            found = tables.find(connection, key) if connection else None
+        if found is None:
             return None
-        value, used = row
+        value, used = found
         now = time.time()
         if now - used > _USED_RESOLUTION_S:
             # Only if nobody else is writing: an entry that seems unused for a day more does no harm.
-            with contextlib.suppress(OSError, sqlite3.Error), self._writing(timeout=0) as connection:
-                connection.execute("UPDATE entries SET used = ? WHERE key = ?", (now, key))
-        return bytes(value)
+            with contextlib.suppress(OSError, sqlite3.OperationalError), self._writing(timeout=0) as connection:
+                tables.note_use(connection, key, now)
+        return value
 
     def put(self, entries: Mapping[str, bytes]) -> None:
-        """Keep entries, in one transaction."""
-        now = time.time()
-        rows = [(key, value, now, now) for key, value in entries.items()]
+        """Keep entries, in one transaction; none of them if together they are larger than the whole tier."""
+        if sum(map(len, entries.values())) > self.max_bytes:
+            self.remove(entries)
+            return
         with self._writing() as connection:
-            connection.executemany("INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?)", rows)
-            if self._used_bytes(connection) > self.max_bytes:
-                self._evict(connection)
+            tables.put(connection, entries, time.time())
+            if tables.used_bytes(connection) > self.max_bytes:
+                evicted = 0
+                while dropped := tables.drop_oldest(connection, self.max_bytes * _EVICT_TO):
+                    evicted += dropped
+                tables.add_counts(connection, {_EVICTIONS: evicted})
 
-    def clear(self) -> int:
-        """Remove everything; the number of entries that were there."""
-        if not self.path.exists():
+    def remove(self, keys: Iterable[str]) -> int:
+        """Remove entries; the number of them that were there."""
+        unwanted = list(keys)  # which may come from here
+        if not unwanted or not self.path.exists():
             return 0
         with self._writing() as connection:
-            count = connection.execute("DELETE FROM entries").rowcount
-        with self._locked(), self._reader:
-            connection.execute("VACUUM")
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        return count
+            return tables.remove(connection, unwanted)
 
-    def size(self) -> tuple[int, int]:
-        """Entries, and the bytes of their values."""
-        row = self._row("SELECT COUNT(*), COALESCE(SUM(LENGTH(value)), 0) FROM entries") or (0, 0)
-        return int(row[0]), int(row[1])
+    def items(self) -> Iterator[tuple[str, bytes]]:
+        """All entries that are there now; those that go meanwhile are left out. Does not count as a use."""
+        with self._reading() as connection:
+            last = tables.last_id(connection) if connection else 0
+        after = 0
+        while after < last:
+            with self._reading() as connection:
+                found, after = tables.batch(connection, after, last) if connection else ([], last)
+            if not found:
+                return
+            yield from found
+
+    def prune(self, *, max_bytes: int | None = None, unused_s: float | None = None) -> int:
+        """Remove entries unused for `unused_s` seconds, then those unused for longest until `max_bytes` are kept.
+
+        The space goes back to the file system, as far as can be: what is left is used again by later entries.
+        """
+        removed = 0
+        if unused_s is not None:
+            until = time.time() - unused_s
+            removed += self._in_steps(lambda connection: tables.drop_unused(connection, until))
+        if max_bytes is not None:
+            removed += self._in_steps(lambda connection: tables.drop_oldest(connection, max_bytes))
+        with contextlib.suppress(TimeoutError, sqlite3.OperationalError):  # others are writing, the disk is full
+            self._in_steps(tables.give_back)
+            self._write_log_back()
+        return removed
+
+    def clear(self) -> int:
+        """Remove everything but counts; the number of entries that were there."""
+        return self.prune(max_bytes=0)
+
+    def state(self) -> TierState:
+        """What is there now, by the sizes of the tables alone."""
+        now = time.time()
+        with self._reading() as connection:
+            if connection is None:
+                return TierState(0, 0, self.max_bytes, 0, None, None)
+            entries, oldest = tables.count(connection), tables.oldest(connection)
+            return TierState(
+                entries=entries,
+                bytes=tables.used_bytes(connection) if entries else 0,
+                max_bytes=self.max_bytes,
+                evictions=tables.counts(connection).get(_EVICTIONS, 0),
+                oldest_s=max(0.0, now - oldest[0]) if oldest else None,  # a clock may have been set back
+                unused_s=max(0.0, now - oldest[1]) if oldest else None,
+            )
+
+    def add_counts(self, counts: Mapping[str, int]) -> None:
+        """Add to what the file counts: now, or with the next write if somebody else is writing. Makes no file."""
+        with self._reader:
+            self._uncounted.update(counts)
+        if self._uncounted and self.path.exists():
+            with contextlib.suppress(OSError, sqlite3.OperationalError), self._writing(timeout=0):
+                pass  # every write adds them
+
+    def counts(self) -> dict[str, int]:
+        """What all processes counted, and how many entries were dropped to keep within the limit."""
+        with self._reading() as connection:
+            return dict(self._uncounted + Counter(tables.counts(connection) if connection else {}))
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connection; the next use opens it again."""
         if self._connection is not None:
             # The last to close writes the log into the file, under the lock; who may only read has no log.
-            with contextlib.nullcontext() if self._read_only else self._locked(), self._reader:
+            with contextlib.nullcontext() if self._read_only else self._lock.held(_WRITE_TIMEOUT_S), self._reader:
+                if self._uncounted and not self._read_only:
+                    with contextlib.suppress(sqlite3.OperationalError), self._transaction():
+                        pass
                 self._disconnect()
 
     def __del__(self) -> None:
@@ -125,108 +183,141 @@ class DiskTier:
 
     def before_fork(self) -> None:
         """Close the connection and hold the locks: a child must inherit neither an open database nor a held lock."""
-        self._writer.acquire()
+        self._lock.before_fork()
         self._reader.acquire()
         self._disconnect()
-        self._file_lock = None
 
     def after_fork(self) -> None:
-        """Release the locks; the next use opens the file again."""
+        """Release the locks; the next use opens the file again. What was counted before, the parent writes alone."""
+        if os.getpid() != self._process:
+            self._process = os.getpid()
+            self._uncounted.clear()
         self._reader.release()
-        self._writer.release()
-
-    def _row(self, query: str, *parameters: str) -> tuple[Any, ...] | None:
-        """The first row; None also where there is no file yet: reading makes none."""
-        with self._mending(), self._reader:
-            connection = self._connected() if self.path.exists() else None
-            if connection is None:
-                return None
-            row: tuple[Any, ...] | None = connection.execute(query, parameters).fetchone()
-            return row
+        self._lock.after_fork()
 
     @contextlib.contextmanager
-    def _writing(self, timeout: float = _LOCK_TIMEOUT_S) -> Iterator[sqlite3.Connection]:
-        with self._mending(), self._locked(timeout), self._reader:
-            connection = self._connected() or self._begun()
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield connection
-                connection.execute("COMMIT")
-            except BaseException:
-                if connection.in_transaction:  # some errors have rolled it back already
-                    connection.execute("ROLLBACK")
-                raise
+    def _reading(self) -> Iterator[sqlite3.Connection | None]:
+        """The connection, for this thread alone; None where there is no file yet: reading makes none."""
+        with self._mending(), self._reader:
+            yield self._connected()
+
+    @contextlib.contextmanager
+    def _writing(self, timeout: float | None = None) -> Iterator[sqlite3.Connection]:
+        """A transaction under the lock, in a file that is made if there is none."""
+        if self._connection is None:
+            refuse_network(self.path.parent)  # before a lock is made there
+        patience = _WRITE_TIMEOUT_S if timeout is None else timeout
+        with self._mending(), self._lock.held(patience), self._reader, self._transaction() as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """A transaction, called under the lock. What was counted since the last one is written with it."""
+        connection = self._connected() or self._begun()
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield connection
+            tables.add_counts(connection, self._uncounted)
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:  # some errors have rolled it back already
+                connection.execute("ROLLBACK")
+            raise
+        self._uncounted.clear()
+
+    def _in_steps(self, step: Callable[[sqlite3.Connection], int]) -> int:
+        """Repeat a step until it does nothing more, letting others write between; the sum of what it did."""
+        total = 0
+        while self.path.exists():
+            with self._writing() as connection:
+                done = step(connection)
+            total += done
+            if not done:
+                break
+            time.sleep(_PAUSE_S)
+        return total
+
+    def _write_log_back(self) -> None:
+        """Write the log into the file, which gets its new size by that."""
+        if self.path.exists():
+            with self._mending(), self._lock.held(_WRITE_TIMEOUT_S), self._reader:
+                connection = self._connected()
+                if connection is not None:
+                    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     @contextlib.contextmanager
     def _mending(self) -> Iterator[None]:
         """Set a file aside that turns out to be damaged; the next use begins a new one."""
         try:
             yield
-        except sqlite3.DatabaseError as error:
-            if "malformed" not in str(error) and "not a database" not in str(error):
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # the latter: a message that quotes the damage
+            if isinstance(error, sqlite3.DatabaseError) and not any(sign in str(error) for sign in _SIGNS_OF_DAMAGE):
                 raise
             broken = self.path.with_name(f"{self.path.name}.broken")
-            with self._locked(), self._reader:
-                self._disconnect()
-                self.path.replace(broken)
-                for suffix in ("-wal", "-shm"):
-                    Path(f"{self.path}{suffix}").unlink(missing_ok=True)
+            with self._lock.held(_WRITE_TIMEOUT_S), self._reader:
+                if self._identity() == self._opened:  # nobody else has done it
+                    self._disconnect()
+                    self.path.replace(broken)
+                    _remove_logs(self.path)
             raise sqlite3.DatabaseError(
                 f"{self.path} is damaged ({error}): kept as {broken.name}, begun anew"
             ) from error
 
-    @contextlib.contextmanager
-    def _locked(self, timeout: float = _LOCK_TIMEOUT_S) -> Iterator[None]:
-        """Hold the advisory lock beside the file."""
-        from filelock import FileLock
-
-        if not self._writer.acquire(timeout=timeout):
-            raise TimeoutError(f"another thread has been writing to {self.path} for {timeout:g} s")
-        try:
-            self._make_folder()
-            if self._file_lock is None:
-                self._file_lock = FileLock(f"{self.path}.lock", mode=0o600)
-            with self._file_lock.acquire(timeout=timeout):
-                yield
-        finally:
-            self._writer.release()
-
-    def _make_folder(self) -> None:
-        if not self.path.parent.exists():
-            self.path.parent.mkdir(parents=True, mode=0o700)
-
     def _connected(self) -> sqlite3.Connection | None:
         """The connection to the file that is there now: somebody may have removed it. None if nothing is in it yet."""
-        if self._connection is not None and self._identity() == self._opened:
+        identity = self._identity()
+        if self._connection is not None and identity == self._opened:
             return self._connection
         self._disconnect()
+        if identity is None:
+            return None
+        refuse_network(self.path.parent)
+        self._opened = identity
         connection = self._connect()
         try:
-            version = connection.execute("PRAGMA user_version").fetchone()[0]
-        except BaseException:
-            connection.close()
-            raise
-        if version == _USER_VERSION:
-            connection.execute("PRAGMA synchronous = NORMAL")
-            self._connection, self._opened = connection, self._identity()
-            return connection
-        connection.close()
-        if version != 0:
-            raise sqlite3.DatabaseError(f"{self.path} was written by another version of samplemind (format {version})")
-        return None
+            version = tables.version(connection)
+            if version == tables.VERSION:
+                tables.prepare(connection)
+                self._connection = connection
+                return connection
+            if version > tables.VERSION:
+                raise sqlite3.DatabaseError(f"{self.path} was written by a newer version of samplemind ({version=})")
+            if not tables.is_ours(connection):
+                raise sqlite3.DatabaseError(f"{self.path} was not written by samplemind")
+            return None
+        finally:
+            if connection is not self._connection:
+                connection.close()
 
     def _begun(self) -> sqlite3.Connection:
-        """The connection to a file that was empty. Called under the lock."""
-        self._connection = self._connect()
-        self._opened = self._identity()
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute("PRAGMA synchronous = NORMAL")
-        self._connection.executescript(_SCHEMA)
-        return self._connection
+        """The connection to a new file, in place of one of an older format. Called under the lock."""
+        # Made aside: whoever opens the file finds all that belongs to it.
+        new = Path(f"{self.path}.new")
+        for suffix in ("", "-journal", "-wal", "-shm"):
+            Path(f"{new}{suffix}").unlink(missing_ok=True)
+        new.touch(mode=0o600)
+        with contextlib.closing(sqlite3.connect(new, isolation_level=None)) as connection:
+            tables.create(connection)
+        _remove_logs(self.path)
+        new.replace(self.path)
+        begun = self._connected()
+        if begun is None:
+            raise FileNotFoundError(f"{self.path} was removed as soon as it was made")
+        return begun
+
+    def _connect(self) -> sqlite3.Connection:
+        target, options = str(self.path), ""
+        self._read_only = not os.access(self.path.parent, os.W_OK)
+        if self._read_only:
+            # Reading a log needs a file beside it. Where none can be made and none is there, nobody writes either.
+            target, options = self.path.absolute().as_uri(), "?mode=ro&immutable=1"
+        return sqlite3.connect(
+            target + options, uri=bool(options), timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+        )
 
     def _identity(self) -> tuple[int, int] | None:
         try:
-            status = self.path.stat()
+            status = os.stat(self.path)
         except FileNotFoundError:
             return None
         return status.st_dev, status.st_ino
@@ -236,31 +327,10 @@ class DiskTier:
             self._connection.close()
             self._connection = None
 
-    def _connect(self) -> sqlite3.Connection:
-        target, options = str(self.path), ""
-        self._read_only = self.path.exists() and not os.access(self.path.parent, os.W_OK)
-        if self._read_only:
-            # Reading a log needs a file beside it. Where none can be made and none is there, nobody writes either.
-            target, options = self.path.absolute().as_uri(), "?mode=ro&immutable=1"
-        elif not self.path.exists():
-            self._make_folder()
-            self.path.touch(mode=0o600)
-        return sqlite3.connect(
-            target + options, uri=bool(options), timeout=_LOCK_TIMEOUT_S, isolation_level=None, check_same_thread=False
-        )
 
-    def _used_bytes(self, connection: sqlite3.Connection) -> int:
-        """Bytes of the file that hold something: known without looking at any entry."""
-        pages, free, size = (
-            connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
-        )
-        return int((pages - free) * size)
-
-    def _evict(self, connection: sqlite3.Connection) -> None:
-        oldest = "DELETE FROM entries WHERE rowid IN (SELECT rowid FROM entries ORDER BY used LIMIT ?)"
-        while self._used_bytes(connection) > self.max_bytes * _EVICT_TO:
-            if not connection.execute(oldest, (_EVICT_STEP,)).rowcount:
-                return
+def _remove_logs(path: Path) -> None:
+    for suffix in ("-wal", "-shm"):
+        Path(f"{path}{suffix}").unlink(missing_ok=True)
 
 
 @atexit.register

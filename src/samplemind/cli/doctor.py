@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 State = Literal["good", "lacking", "broken", "fact"]
 
 _OLDEST_PYTHON: Final = (3, 11)
-_NEEDED: Final = ("numpy", "scipy", "numba", "soxr", "blake3", "safetensors", "cachetools", "filelock", "platformdirs")
+_NEEDED: Final = ("numpy", "scipy", "numba", "soxr", "blake3", "safetensors", "filelock", "platformdirs", "psutil")
 _DECODERS: Final = {
     "soundfile": "FLAC, AIFF, CAF and Ogg are then decoded by av alone",
     "av": "M4A, AAC, ALAC, WMA, WavPack, APE, MPC, TTA, DSF, AC-3, coded WAV and the sound of films can't be read",
@@ -111,8 +111,8 @@ def _cache() -> Iterator[Finding]:
     folder = settings.cache_folder
     try:
         require_writable(folder)
-        with opened() as disk:
-            disk.size()
+        with opened() as kept:
+            kept.tier.state()
     except OSError as error:
         yield Finding("folder", f"{error}; nothing will be remembered", "lacking")
     else:
@@ -129,6 +129,10 @@ def _settings() -> Iterator[Finding]:
         value = getattr(settings, field.name)
         if value is not None:
             text = f"{value:,}" if isinstance(value, int | float) else str(value)
+            if field.name == "redis_url":
+                from samplemind.cache.redis import shown
+
+                text = shown(text)
             yield Finding(field.name, text + ("" if value != field.default else ", the default"), "fact")
 
 

@@ -1,0 +1,27 @@
+"""The short form of every campaign."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.campaigns import disk_full, kill, one_key
+
+
+def test_killed_processes_leave_a_whole_file_with_true_entries() -> None:
+    total = kill.run(8)
+    assert total["killed"] >= 8
+    assert total["entries"] > 0
+    assert [total[what] for what in ("errors", "damaged", "bad integrity", "set aside")] == [0] * 4
+
+
+def test_many_processes_use_one_key() -> None:
+    total = one_key.run(5, processes=6)
+    assert total["true"] > 0
+    assert [total[what] for what in ("failed", "wrong", "errors", "damaged")] == [0] * 4
+
+
+@pytest.mark.parametrize("trouble", ["limit", "full", "folder removed"])
+def test_analysis_answers_and_warns_once(trouble: str) -> None:
+    if not disk_full.possible(trouble):
+        pytest.skip("not possible here")
+    assert disk_full.run(1, troubles=(trouble,)) == {}
