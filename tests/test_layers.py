@@ -18,16 +18,16 @@ LAYERS = (
     ("graph", "execution"),
     ("features",),
     ("result",),
-    ("cache",),
-    ("pipeline", "extraction", "separation"),
-    ("workers",),
+    ("cache", "metrics"),
+    ("pipeline", "extraction", "separation", "warmup"),
+    ("workers", "worker"),
     ("engine",),
     ("discovery", "demo", "explain"),
     ("cli",),
     ("__init__", "__main__"),
 )
 """Within a layer, a module may use those that come before it."""
-HEAVY = {"scipy", "numba", "soxr", "av", "soundfile", "pydantic", "rich"}
+HEAVY = {"scipy", "numba", "soxr", "av", "soundfile", "pydantic", "rich", "prometheus_client", "redis", "psutil"}
 """Libraries that a cached answer doesn't need, and must not wait for."""
 HEAVY_MODULES = {"samplemind.dsp.median_kernel"}
 """Ours that need them as soon as they are imported, and so are heavy themselves."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import tempfile
 import threading
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any, Final, Literal
 
@@ -16,12 +16,14 @@ from numpy.typing import ArrayLike
 
 from samplemind.audio import Limits
 from samplemind.cache import FeatureCache
-from samplemind.errors import AnalysisError, InternalError, LimitExceededError, SampleMindError
+from samplemind.errors import AnalysisError, LimitExceededError
 from samplemind.extraction import extract_features
 from samplemind.features.levels import AnalysisLevel, named_level
 from samplemind.pipeline import Analysis, analyze_file
 from samplemind.result import AudioFeatures
 from samplemind.settings import Settings, load_settings
+from samplemind.workers.batch import batch
+from samplemind.workers.limits import WorkerLimits, available_cores
 
 PathLike = str | os.PathLike[str]
 
@@ -65,6 +67,7 @@ class AudioEngine:
         level: AnalysisLevel | str = AnalysisLevel.STANDARD,
         use_cache: bool = True,
         series: bool = False,
+        isolate: bool = False,
     ) -> AudioFeatures:
         """Analyse one file.
 
@@ -73,11 +76,19 @@ class AudioEngine:
             level: how much to find out.
             use_cache: look the answer up and keep it; False computes everything and leaves no trace.
             series: also give frame-level series, in `AudioFeatures.series`.
+            isolate: in a worker process of its own, within limits of memory and time: a file that crashes a decoder
+                costs an error. Starting the worker takes about a second.
 
         Raises:
             AnalysisError: the file has no answer; the error names it and the reason.
             LevelUnavailableError: this version can't compute the level.
         """
+        if isolate:
+            options: dict[str, Any] = {"level": level, "use_cache": use_cache, "series": series}
+            [(_, answer)] = self.batch_analyze(path, jobs=1, retry_quarantined=True, **options)
+            if isinstance(answer, AnalysisError):
+                raise answer
+            return answer
         return self._analyze(os.fspath(path), level=level, use_cache=use_cache, series=series).features
 
     async def analyze_audio_async(
@@ -122,48 +133,52 @@ class AudioEngine:
         level: AnalysisLevel | str = AnalysisLevel.STANDARD,
         use_cache: bool = True,
         series: bool = False,
-        jobs: int = 1,
+        jobs: int | None = None,
+        worker_limits: WorkerLimits | None = None,
+        retry_quarantined: bool = False,
     ) -> Iterator[tuple[str, AudioFeatures | AnalysisError]]:
-        """Analyse many files; a file without an answer gives its error instead and stops nothing.
+        """Analyse many files in worker processes; a file without an answer gives its error instead and stops nothing.
+
+        A file that crashes its worker, hangs or needs too much is tried once more alone, and then remembered: it is
+        not tried again until it changes.
 
         Args:
-            paths: files; read as they are needed.
+            paths: files; read as they are needed, in other threads, one at a time.
             level: how much to find out.
             use_cache: as for `analyze_audio`.
             series: as for `analyze_audio`.
-            jobs: threads that work side by side. Kernels run without the interpreter's lock.
+            jobs: worker processes; as many as there are cores by default. With 0 files are analysed in this process,
+                one by one and unprotected.
+            worker_limits: what one file may cost a worker.
+            retry_quarantined: try files again that crashed their workers.
 
         Yields:
-            Path and answer, in the order of `paths`, each as soon as it and those before it are known.
+            Path and answer as they come, in no particular order (with 0 jobs in the order of `paths`).
+
+        Raises:
+            WorkerStartError: workers can't be started.
         """
-
-        def answer(path: PathLike) -> AudioFeatures | AnalysisError:
-            try:
-                return self.analyze_audio(path, level=level, use_cache=use_cache, series=series)
-            except AnalysisError as error:
-                # Its traceback would keep the file's samples in memory as long as somebody keeps the error.
-                error.__context__ = error.__cause__ = None
-                return error.with_traceback(None)
-
-        paths = [paths] if isinstance(paths, str | os.PathLike) else paths
+        named = (os.fspath(path) for path in ([paths] if isinstance(paths, str | os.PathLike) else paths))
         level = named_level(level)
-        if jobs <= 1:
-            for path in paths:
-                yield os.fspath(path), answer(path)
+        if jobs == 0:
+            for path in named:
+                yield path, self._answer(path, level=level, use_cache=use_cache, series=series)
             return
-        pool = ThreadPoolExecutor(jobs, thread_name_prefix="samplemind")
-        waiting: deque[tuple[str, Future[AudioFeatures | AnalysisError]]] = deque()
-        try:
-            for path in paths:
-                waiting.append((os.fspath(path), pool.submit(answer, path)))
-                if len(waiting) > 2 * jobs:
-                    done, future = waiting.popleft()
-                    yield done, future.result()
-            while waiting:
-                done, future = waiting.popleft()
-                yield done, future.result()
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+        outcomes = batch(
+            named,
+            level=level,
+            cache=self.cache if use_cache else None,
+            limits=self.limits,
+            workers=available_cores() if jobs is None else jobs,
+            worker_limits=worker_limits or WorkerLimits(),
+            series=series,
+            retry_quarantined=retry_quarantined,
+        )
+        with contextlib.closing(outcomes):
+            for outcome in outcomes:
+                failed = isinstance(outcome.answer, AnalysisError)
+                self._count("failed" if failed else "analyzed" if outcome.computed else "from_cache")
+                yield outcome.path, outcome.answer
 
     def extract(
         self,
@@ -197,11 +212,19 @@ class AudioEngine:
         cache = self.cache if use_cache else None
         return extract_features(samples, sample_rate, names, given=given, cache=cache, limits=self.limits)
 
+    def _answer(self, path: str, **options: Any) -> AudioFeatures | AnalysisError:
+        try:
+            return self.analyze_audio(path, **options)
+        except AnalysisError as error:
+            # Its traceback would keep the file's samples in memory as long as somebody keeps the error.
+            error.__context__ = error.__cause__ = None
+            return error.with_traceback(None)
+
     def stats(self) -> dict[str, Any]:
         """Files analysed, answered by the cache alone and failed since the engine was made, and the cache's state."""
         with self._lock:
             counts = {name: self._counts[name] for name in ("analyzed", "from_cache", "failed")}
-        return {**counts, "cache": self.cache.stats() if self.cache else None}
+        return {**counts, "cache": self.cache.stats().to_dict() if self.cache else None}
 
     def _analyze(
         self,
@@ -212,11 +235,10 @@ class AudioEngine:
         series: bool = False,
         name: str | None = None,
     ) -> Analysis:
-        level = named_level(level)
         try:
             analysis = analyze_file(
                 path,
-                level=level,
+                level=named_level(level),
                 cache=self.cache if use_cache else None,
                 limits=self.limits,
                 series=series,
@@ -225,12 +247,6 @@ class AudioEngine:
         except AnalysisError:
             self._count("failed")
             raise
-        except SampleMindError:
-            raise
-        except Exception as error:  # the boundary of one file: a mistake of ours must not stop a batch
-            self._count("failed")
-            where = " ".join(["failed inside samplemind", *getattr(error, "__notes__", ())])
-            raise InternalError(path, f"{where}: {error!r}") from error
         self._count("from_cache" if analysis.run is None else "analyzed")
         return analysis
 
@@ -241,7 +257,7 @@ class AudioEngine:
 
 def default_cache(settings: Settings) -> FeatureCache:
     """The user's cache, as the settings place it."""
-    return FeatureCache.at(settings.cache_folder, max_bytes=settings.cache_max_bytes)
+    return FeatureCache.at(settings.cache_folder, max_bytes=settings.cache_max_bytes, redis_url=settings.redis_url)
 
 
 def analyze(

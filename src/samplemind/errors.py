@@ -8,9 +8,12 @@
     │   ├── EmptyAudioError         decoded, but there is not a single frame
     │   ├── InvalidSamplesError     samples that are NaN, infinite or beyond any sound
     │   ├── LimitExceededError      longer, wider, faster or larger than the limits allow
+    │   ├── CrashError              the worker process that analysed it died, or had to be ended, twice
+    │   │   └── QuarantinedError    was so before, and is not tried again
     │   └── InternalError           a mistake of samplemind's own, with its cause
     ├── GraphError                  the feature graph is wrong, or was asked for what it hasn't got
     │   └── UnknownFeatureError     no node of this name
+    ├── WorkerStartError            worker processes die before they have begun
     ├── LevelUnavailableError       an analysis level that does not exist, or not yet in this version
     └── SettingsError               a setting with a value that makes no sense
 
@@ -65,6 +68,14 @@ class LimitExceededError(AnalysisError):
     """The file declares or holds more than the limits allow."""
 
 
+class CrashError(AnalysisError):
+    """The worker process that analysed the file crashed, hung or went beyond a limit, also when it was tried alone."""
+
+
+class QuarantinedError(CrashError):
+    """The file crashed its workers before, has not changed since, and is not tried again."""
+
+
 class InternalError(AnalysisError):
     """The analysis failed by a mistake of samplemind's own; the original error is its cause."""
 
@@ -75,6 +86,10 @@ class GraphError(SampleMindError):
 
 class UnknownFeatureError(GraphError):
     """No node of this name exists."""
+
+
+class WorkerStartError(SampleMindError):
+    """Worker processes die before they are ready for the first file."""
 
 
 class LevelUnavailableError(SampleMindError):

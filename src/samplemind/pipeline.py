@@ -32,7 +32,7 @@ from samplemind.audio import (
 )
 from samplemind.cache import FeatureCache
 from samplemind.cache.bundle import current_values, encode
-from samplemind.errors import FileAccessError
+from samplemind.errors import FileAccessError, InternalError, SampleMindError
 from samplemind.execution import Run
 from samplemind.features import feature_graph, with_times
 from samplemind.features.computation import block_frames, compute, finite
@@ -76,7 +76,7 @@ def analyze_file(
     series: bool = False,
     name: str | None = None,
 ) -> Analysis:
-    """Take one file through the flow.
+    """Take one file through the flow: the boundary at which whatever goes wrong is one file's error.
 
     Args:
         path: the file.
@@ -90,40 +90,122 @@ def analyze_file(
         AnalysisError: the file has no answer; the error names it and the reason.
         LevelUnavailableError: this version can't compute the level.
     """
-    outputs = outputs_of(level)
+    try:
+        return _analyzed(path, level, cache, limits, series=series, name=name)
+    except SampleMindError:
+        raise
+    except Exception as error:  # a mistake of ours must not stop a batch
+        where = " ".join(["failed inside samplemind", *getattr(error, "__notes__", ())])
+        raise InternalError(path, f"{where}: {error!r}") from error
+
+
+def _analyzed(
+    path: str, level: AnalysisLevel, cache: FeatureCache | None, limits: Limits, *, series: bool, name: str | None
+) -> Analysis:
     stat = stat_key(path)
     entries: dict[str, bytes] = {}
     digest = _file_digest(stat, cache, entries)
-    with contextlib.closing(_Sound(path, limits, _known_facts(digest, cache))) as sound:
-        if sound.facts is None and cache is not None and _may_be_known(sound.info(), cache):
-            for _ in sound.blocks():
-                pass
-        values = _known_values(sound.facts, level, cache)
-        wanted = {node for nodes in outputs.values() for node in nodes} - values.keys()
-        run = None
-        if wanted or series:
-            wanted |= {node for each in outputs for node in KEPT[each]} - values.keys() if wanted else set()
-            form = sound.facts or sound.info()
-            run = compute(
-                sound.blocks,
-                wanted | set(SERIES if series else ()),
-                sample_rate=form.sample_rate,
-                channels=form.channels,
-                given=values,
-            )
-            values |= {node: finite(node, run.values[node]) for node in wanted}
-        if sound.facts is None:
-            raise AssertionError("a file was answered without being decoded or known")
-        if sound.decoded:
-            _refuse_changed(path, stat)
-            if cache is not None:
-                entries |= _entries(digest, sound.facts, level, values, wanted)
-    if cache is not None and entries:
+    known = _known(_known_facts(digest, cache), level, cache)
+    run = None
+    if series or not known.complete:
+        # Whoever else wants the same file's sound waits here, and then finds it.
+        with cache.computing(f"file/{digest}") if cache else contextlib.nullcontext(False) as waited:
+            if waited and cache:
+                cache.count_waited()
+                known = _known(_known_facts(digest, cache), level, cache)
+            if series or not known.complete:
+                with contextlib.closing(_Sound(path, limits, known.facts)) as sound:
+                    known, run = _completed(known, sound, level, cache, series=series)
+                    if sound.decoded:
+                        _refuse_changed(path, stat)
+                    if cache and sound.facts and (sound.decoded or known.new):
+                        entries |= _entries(digest, sound.facts, known, level, run.seconds if run else {})
+            if cache and entries:
+                cache.put(entries)
+    elif cache and entries:
         cache.put(entries)
-    features = _features(path if name is None else name, stat, digest, sound.facts, level=level, values=values)
+    if cache:
+        cache.count(computed_s=known.elapsed_s, saved_s=known.cached_s)
+    features = _features(path if name is None else name, stat, digest, known, level)
     if series and run is not None:
         features = dataclasses.replace(features, series=with_times({node: run.values[node] for node in SERIES}))
     return Analysis(features, run)
+
+
+def remembered(path: str, *, level: AnalysisLevel, cache: FeatureCache) -> Analysis | None:
+    """The answer to a file that was not touched since it was analysed, or None: it costs a stat and a few lookups.
+
+    Raises:
+        FileAccessError: the file is missing or can't be looked at.
+    """
+    stat = stat_key(path)
+    digest = cache.get(stat_entry(stat))
+    known = _known(_known_facts(digest.decode(), cache), level, cache) if digest is not None else None
+    if digest is None or known is None or not known.complete:
+        return None
+    cache.count(computed_s=0.0, saved_s=known.cached_s)
+    return Analysis(_features(path, stat, digest.decode(), known, level), None)
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What is known of a file's sound: its facts, if it was ever decoded, and values of nodes.
+
+    `missing` are the level's nodes without a value. Computing what the cache had took `cached_s` seconds once;
+    computing `new`, just now, `elapsed_s`.
+    """
+
+    facts: FileFacts | None
+    values: Mapping[str, Any]
+    missing: frozenset[str]
+    cached_s: float
+    new: frozenset[str] = frozenset()
+    elapsed_s: float = 0.0
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is left to compute."""
+        return self.facts is not None and not self.missing
+
+
+def _known(facts: FileFacts | None, level: AnalysisLevel, cache: FeatureCache | None) -> _Known:
+    """What the cache has of a sound, under today's fingerprints."""
+    values: dict[str, Any] = {}
+    seconds = 0.0
+    if facts is not None and cache is not None:
+        for each in level.included:
+            bundle = cache.get_bundle(_bundle(facts, each))
+            values |= current_values(feature_graph(), bundle)
+            seconds += bundle.seconds if bundle else 0.0
+    needed = {node for nodes in outputs_of(level).values() for node in nodes}
+    return _Known(facts, values, frozenset(needed - values.keys()), seconds)
+
+
+def _completed(
+    known: _Known, sound: _Sound, level: AnalysisLevel, cache: FeatureCache | None, *, series: bool
+) -> tuple[_Known, Run | None]:
+    """Compute what is missing, unless the sound turns out to be known from another file."""
+    if sound.facts is None and cache is not None and _may_be_known(sound.info(), cache):
+        for _ in sound.blocks():
+            pass
+        known = _known(sound.facts, level, cache)
+    if known.complete and not series:
+        return known, None
+    wanted = set(known.missing)
+    for each in outputs_of(level) if wanted else ():
+        wanted |= set(KEPT[each]) - known.values.keys()
+    form = sound.facts or sound.info()
+    started = time.perf_counter()
+    run = compute(
+        sound.blocks,
+        wanted | set(SERIES if series else ()),
+        sample_rate=form.sample_rate,
+        channels=form.channels,
+        given=known.values,
+    )
+    values = {**known.values, **{node: finite(node, run.values[node]) for node in wanted}}
+    elapsed_s = time.perf_counter() - started
+    return _Known(sound.facts, values, frozenset(), known.cached_s, frozenset(wanted), elapsed_s), run
 
 
 class _Sound:
@@ -184,8 +266,7 @@ def _refuse_changed(path: str, before: StatKey) -> None:
 
 
 def _file_digest(stat: StatKey, cache: FeatureCache | None, entries: dict[str, bytes]) -> str:
-    # Hashed, because a path need not be text that a database can hold.
-    key = f"stat/{hashlib.blake2b(repr(stat).encode('utf-8', 'surrogatepass'), digest_size=16).hexdigest()}"
+    key = stat_entry(stat)
     known = cache.get(key) if cache else None
     if known is not None:
         return known.decode()
@@ -194,6 +275,12 @@ def _file_digest(stat: StatKey, cache: FeatureCache | None, entries: dict[str, b
     if settled(stat, hashed_ns):
         entries[key] = digest.encode()
     return digest
+
+
+def stat_entry(stat: StatKey) -> str:
+    """The key under which the cache keeps the digest of a file that was not touched."""
+    # Hashed, because a path need not be text that a database can hold.
+    return f"stat/{hashlib.blake2b(repr(stat).encode('utf-8', 'surrogatepass'), digest_size=16).hexdigest()}"
 
 
 def _known_facts(digest: str, cache: FeatureCache | None) -> FileFacts | None:
@@ -220,32 +307,37 @@ def _bundle(facts: FileFacts, level: AnalysisLevel) -> str:
     return f"audio/{facts.audio_digest}/{level}"
 
 
-def _known_values(facts: FileFacts | None, level: AnalysisLevel, cache: FeatureCache | None) -> dict[str, Any]:
-    """Values of the level's nodes that the cache has under today's fingerprints."""
-    if facts is None or cache is None:
-        return {}
-    values: dict[str, Any] = {}
-    for each in level.included:
-        values |= current_values(feature_graph(), cache.get_values(_bundle(facts, each)))
-    return values
-
-
 def _entries(
-    digest: str, facts: FileFacts, level: AnalysisLevel, values: Mapping[str, Any], new: set[str]
+    digest: str, facts: FileFacts, known: _Known, level: AnalysisLevel, seconds: Mapping[str, float]
 ) -> dict[str, bytes]:
-    """What the cache should keep of a file that was decoded: its facts, and the bundles that something new is in."""
-    fingerprints = feature_graph().fingerprints
+    """What the cache should keep of a file that was decoded: its facts, and the bundles that something new is in.
+
+    Args:
+        digest: of the file.
+        facts: of the file.
+        known: all that is known of its sound.
+        level: what was asked for.
+        seconds: time in each node that ran. A bundle is told its nodes' share of all the time that passed.
+    """
+    graph = feature_graph()
     entries = {f"file/{digest}": json.dumps(to_plain(facts)).encode(), _likeness(facts): b""}
+    uncounted = dict(seconds)
     for each, nodes in outputs_of(level).items():
         kept = (*nodes, *KEPT[each])
-        if not new.isdisjoint(kept):
-            entries[_bundle(facts, each)] = encode({node: (fingerprints[node], values[node]) for node in kept})
+        if known.new.isdisjoint(kept):
+            continue
+        plan = graph.plan(kept)
+        behind = sum(uncounted.pop(node.name, 0.0) for node in (*plan.streaming, *plan.track))
+        share = behind / sum(seconds.values()) if behind else 0.0
+        values = {node: (graph.fingerprints[node], known.values[node]) for node in kept}
+        entries[_bundle(facts, each)] = encode(values, seconds=share * known.elapsed_s)
     return entries
 
 
-def _features(
-    name: str, stat: StatKey, digest: str, facts: FileFacts, *, level: AnalysisLevel, values: Mapping[str, Any]
-) -> AudioFeatures:
+def _features(name: str, stat: StatKey, digest: str, known: _Known, level: AnalysisLevel) -> AudioFeatures:
+    facts, values = known.facts, known.values
+    if facts is None:
+        raise AssertionError("a file was answered without being decoded or known")
     outputs: Iterable[str] = (node for nodes in outputs_of(level).values() for node in nodes)
     fields = fields_from({node: values[node] for node in outputs})
     channel = values["fitting_downmix"].channel

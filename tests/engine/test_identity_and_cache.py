@@ -74,7 +74,7 @@ def test_another_process_gets_the_answer_without_decoding(
     with AudioEngine(cache=FeatureCache.at(tmp_path / "shared")) as engine:
         assert engine.analyze_audio(path) == first
         assert engine.stats()["from_cache"] == 1
-        assert engine.stats()["cache"]["disk_hits"] > 0
+        assert engine.stats()["cache"]["tiers"]["disk"]["hits"] > 0
     assert len(decodes) == 1
 
 
@@ -177,7 +177,7 @@ def test_no_cache_leaves_no_trace(tmp_path: Path, write_wav: WriteWav) -> None:
     with AudioEngine(cache=FeatureCache.at(tmp_path / "cache")) as engine:
         engine.analyze_audio(path, use_cache=False)
         assert engine.cache is not None
-        assert engine.cache.stats()["disk_entries"] == 0
+        assert [tier.state.entries for tier in engine.cache.stats().tiers if tier.state] == [0, 0]
     assert not (tmp_path / "cache").exists()
 
 

@@ -6,6 +6,9 @@ import contextlib
 import itertools
 import os
 import sys
+import threading
+import time
+from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,7 +51,15 @@ def analyze(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Print there, all at once at the end.")
     ] = None,
-    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, metavar="N", help="Files to work on side by side.")] = 1,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            "--jobs", "-j", min=1, metavar="N", show_default="all cores", help="Files to work on side by side."
+        ),
+    ] = None,
+    retry_quarantined: Annotated[
+        bool, typer.Option("--retry-quarantined", help="Try files again that crashed before.")
+    ] = False,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Neither look answers up nor keep them.")] = False,
     series: Annotated[
         Path | None, typer.Option(metavar="FILE.npz", help="Also write what runs along time, of exactly one file.")
@@ -83,11 +94,14 @@ def analyze(
             options = {"level": chosen, "use_cache": not no_cache, "series": series is not None}
             if arguments == [_STDIN]:
                 answers = _of_stream(engine, options)
-            elif few or out.isatty() or not sys.stderr.isatty():
-                answers = _of_files(engine, found, {**options, "jobs": jobs})
             else:
-                every = list(found)
-                answers = _with_bar(_of_files(engine, every, {**options, "jobs": jobs}), len(every))
+                # One file is analysed here: nothing else could be lost, and no worker need be started.
+                options |= {"jobs": 0 if single else jobs, "retry_quarantined": retry_quarantined}
+                answers = _of_files(engine, found, options)
+                if few:
+                    answers = _in_order(answers, first)
+                elif sys.stderr.isatty() and not out.isatty():
+                    answers = _with_progress(answers, arguments, tally)
             _print(answers, output_for(form, out, single=single, few=few), tally, series)
     except KeyboardInterrupt:
         complain(f"interrupted: {tally}" + (f"; {output} was not written" if output else ""))
@@ -168,7 +182,7 @@ def _of_stream(engine: AudioEngine, options: dict[str, Any]) -> Answers:
 
 def _of_files(engine: AudioEngine, found: Iterable[str | FileAccessError], options: dict[str, Any]) -> Answers:
     """Answers to the files, and the folders that could not be read where they were met."""
-    refused: list[FileAccessError] = []
+    refused: deque[FileAccessError] = deque()
 
     def paths() -> Iterator[str]:
         for item in found:
@@ -178,25 +192,48 @@ def _of_files(engine: AudioEngine, found: Iterable[str | FileAccessError], optio
                 refused.append(item)
 
     for path, answer in engine.batch_analyze(paths(), **options):
-        yield from ((error.path, error) for error in refused)
-        refused.clear()
+        while refused:
+            error = refused.popleft()
+            yield error.path, error
         yield path, answer
     yield from ((error.path, error) for error in refused)
 
 
-def _with_bar(answers: Answers, total: int) -> Answers:
-    """Show on standard error how far the work is."""
+def _in_order(answers: Answers, found: list[str | FileAccessError]) -> Answers:
+    """A few answers, in the order in which their files were named."""
+    with contextlib.closing(answers):
+        names = [item if isinstance(item, str) else item.path for item in found]
+        yield from sorted(answers, key=lambda answer: names.index(answer[0]))
+
+
+def _with_progress(answers: Answers, arguments: list[str], tally: _Tally) -> Answers:
+    """Show on standard error how far the work is: files, rate, time left, failures so far."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     # Lines that are printed above the bar are not to be broken at its width.
     console = Console(stderr=True, soft_wrap=True)
-    shown = Progress(BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console, redirect_stdout=False)
-    with shown, contextlib.closing(answers):
-        task = shown.add_task("", total=total)
-        for answer in answers:
+    columns = (
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[failed]}"),
+    )
+    started = time.monotonic()
+    with Progress(*columns, console=console, redirect_stdout=False) as shown, contextlib.closing(answers):
+        task = shown.add_task("", total=None, rate="", failed="")
+
+        def count() -> None:
+            """A second walk, so that no list of a million paths is kept."""
+            shown.update(task, total=sum(1 for _ in audio_files(arguments)))
+
+        threading.Thread(target=count, daemon=True).start()
+        for done, answer in enumerate(answers, 1):
             yield answer
-            shown.advance(task)
+            rate = f"{done / (time.monotonic() - started):,.0f}/s"
+            failed = f"{tally.failed:,} failed" if tally.failed else ""
+            shown.update(task, completed=done, rate=rate, failed=failed)
 
 
 def _print(answers: Answers, output: Output, tally: _Tally, series: Path | None) -> None:

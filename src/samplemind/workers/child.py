@@ -1,0 +1,97 @@
+"""The worker's side: told files, it answers each. Whatever happens to it costs the one file in its hands."""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from samplemind.cache import Tier
+from samplemind.cache.collecting import CollectingCache
+from samplemind.cache.disk import DiskTier
+from samplemind.errors import AnalysisError
+from samplemind.pipeline import analyze_file
+from samplemind.plain import from_plain
+from samplemind.version import __version__
+from samplemind.warmup import warm_up
+from samplemind.workers.limits import die_with, give_way, limit_cpu, limit_memory
+from samplemind.workers.protocol import receive, send
+from samplemind.workers.task import Task
+
+
+def main() -> None:
+    """Serve the process that started this one, over standard input and output."""
+    faulthandler.enable()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
+    # What libraries print must not end up among the answers.
+    questions, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(2, 1)
+    with contextlib.suppress(BrokenPipeError):
+        serve(questions, answers)
+
+
+def serve(questions: BinaryIO, answers: BinaryIO) -> None:
+    """Answer files until there are no more questions."""
+    first = receive(questions)
+    if first is None:
+        return
+    if first[0].get("version") != __version__:
+        send(answers, {"refused": f"the worker is samplemind {__version__}"})
+        return
+    task: Task = from_plain(Task, first[0])
+    die_with(task.parent)
+    give_way()
+    warm_up(task.level)
+    cache = CollectingCache(_tiers(task)) if task.use_cache else None
+    limit_memory(task.memory_bytes)
+    send(answers, {"ready": os.getpid()})
+    while (question := receive(questions)) is not None:
+        for path, cpu_s in question[0]["files"]:
+            send(answers, {"start": path})
+            limit_cpu(cpu_s)
+            answer, blobs = _answer(path, task, cache)
+            send(answers, answer, blobs)
+            if "exhausted" in answer:
+                sys.exit(1)  # what is left in memory is of no use to the next file
+
+
+def _tiers(task: Task) -> list[Tier]:
+    tiers: list[Tier] = []
+    if task.cache_file is not None:
+        tiers.append(DiskTier(Path(task.cache_file)))
+    if task.redis_url is not None:
+        from samplemind.cache.redis import RedisTier
+
+        tiers.append(RedisTier(task.redis_url))
+    return tiers
+
+
+def _answer(path: str, task: Task, cache: CollectingCache | None) -> tuple[dict[str, Any], list[bytes]]:
+    try:
+        analysis = analyze_file(path, level=task.level, cache=cache, limits=task.limits, series=task.series)
+    except MemoryError:
+        return {"exhausted": path}, []
+    except AnalysisError as error:
+        if isinstance(error.__cause__, MemoryError):
+            return {"exhausted": path}, []
+        return {"end": path, "error": {"type": type(error).__name__, "reason": error.reason}}, []
+    entries = cache.collected() if cache else {}
+    answer = {
+        "end": path,
+        "features": analysis.features.to_dict(),
+        "computed": analysis.run is not None,
+        "keys": list(entries),
+        "counts": cache.counted() if cache else {},
+    }
+    blobs = [*entries.values()]
+    if analysis.features.series is not None:
+        import numpy as np
+        from safetensors.numpy import save
+
+        blobs.append(save({name: np.ascontiguousarray(rows) for name, rows in analysis.features.series.items()}))
+    return answer, blobs

@@ -1,0 +1,115 @@
+"""What a worker may use for one file, and how the system holds it to that."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import signal
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+MEGABYTE: Final = 1e6
+
+
+@dataclass(frozen=True)
+class WorkerLimits:
+    """What one file may cost. Times grow with the file's size; a file that needs more is given up.
+
+    Args:
+        memory_bytes: beyond what an idle worker takes.
+        cpu_s: processor seconds.
+        cpu_s_per_mb: more of them for each megabyte of the file.
+        wall_s: seconds, however they pass.
+        wall_s_per_mb: more of them for each megabyte: the disk may be far away.
+    """
+
+    memory_bytes: int = 2 * 2**30
+    cpu_s: float = 60.0
+    cpu_s_per_mb: float = 2.0
+    wall_s: float = 180.0
+    wall_s_per_mb: float = 6.0
+
+    def cpu_for(self, size: int) -> float:
+        """Processor seconds for a file of so many bytes."""
+        return self.cpu_s + size / MEGABYTE * self.cpu_s_per_mb
+
+    def wall_for(self, size: int) -> float:
+        """Seconds for a file of so many bytes."""
+        return self.wall_s + size / MEGABYTE * self.wall_s_per_mb
+
+
+def available_cores() -> int:
+    """Cores that this process may use: those it is bound to, within its control group's quota."""
+    bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = _quota()
+    return max(1, min(bound, math.floor(quota)) if quota else bound)
+
+
+def _quota(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> float | None:
+    """Cores' worth of time that the control group may use; None for as much as there is."""
+    with contextlib.suppress(OSError, ValueError):
+        groups = [line.split(":", 2) for line in own.read_text(encoding="utf-8").splitlines()]
+        place = next((path for number, _, path in groups if number == "0"), "/")
+        shares = []
+        folder = root / place.lstrip("/")
+        for each in (folder, *folder.parents):
+            limit = each / "cpu.max"
+            if each.is_relative_to(root) and limit.is_file():
+                most, period = limit.read_text(encoding="utf-8").split()
+                shares += [float(most) / float(period)] if most != "max" else []
+        if shares:
+            return min(shares)
+    with contextlib.suppress(OSError, ValueError):  # version 1 of control groups
+        quota, length = (
+            float((root / "cpu" / f"cpu.cfs_{name}_us").read_text(encoding="utf-8")) for name in ("quota", "period")
+        )
+        return quota / length if quota > 0 else None
+    return None
+
+
+def limit_memory(budget: int) -> None:
+    """Let this process's address space grow by `budget` bytes from what it is now, where the system can hold it to."""
+    if sys.platform != "linux":
+        return  # elsewhere the parent's eye on resident memory has to do
+    import resource
+
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    limit = pages * resource.getpagesize() + budget
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))
+
+
+def limit_cpu(seconds: float) -> None:
+    """Have the system end this process (SIGXCPU) after so many more processor seconds."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    limit = math.ceil(usage.ru_utime + usage.ru_stime + seconds)
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))
+
+
+def die_with(parent: int) -> None:
+    """End this process when its parent does."""
+    if sys.platform == "linux":
+        import ctypes
+
+        pr_set_pdeathsig = 1
+        ctypes.CDLL(None, use_errno=True).prctl(pr_set_pdeathsig, signal.SIGKILL)
+    if hasattr(os, "getppid") and os.getppid() != parent:  # it died before that
+        os._exit(1)
+
+
+def give_way() -> None:
+    """Let whatever else the user does go first."""
+    with contextlib.suppress(OSError, AttributeError):
+        os.nice(10)
+    if sys.platform == "win32":
+        import psutil
+
+        psutil.Process().nice(psutil.BELOW_NORMAL_PRIORITY_CLASS)

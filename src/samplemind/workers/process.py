@@ -1,0 +1,193 @@
+"""One worker process, seen from its parent."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from samplemind import errors
+from samplemind.errors import AnalysisError, InternalError
+from samplemind.plain import to_plain
+from samplemind.result import AudioFeatures
+from samplemind.version import __version__
+from samplemind.workers.limits import WorkerLimits
+from samplemind.workers.protocol import receive, send
+from samplemind.workers.task import Task
+
+_LAST_WORDS: Final = 2000
+"""Bytes of what a worker wrote on standard error that are looked at when it has died."""
+_START_S: Final = 180.0
+"""Seconds in which a worker must be ready: the first one ever compiles all kernels."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one file; what the cache should keep of it, and what the worker counted."""
+
+    path: str
+    answer: AudioFeatures | AnalysisError
+    entries: Mapping[str, bytes] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
+    computed: bool = False
+
+
+class WorkerDiedError(Exception):
+    """A worker ended before it had answered; the message says why, as far as can be known."""
+
+
+class WorkerProcess:
+    """A process that is starting; `begin` makes a worker of it.
+
+    Args:
+        limits: what one file may cost.
+    """
+
+    def __init__(self, limits: WorkerLimits) -> None:
+        self.limits = limits
+        self._verdict: str | None = None
+        self._deadline = time.monotonic() + _START_S
+        self._patience = _START_S
+        self._idle_bytes: int | None = None
+        self._guard = threading.Lock()
+        self._words = tempfile.TemporaryFile()  # noqa: SIM115 (closed by `close`)
+        # The same modules as here, and none from the folder that the user happens to be in.
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "samplemind.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._words,
+            env=environment,
+        )
+
+    def begin(self, task: Task) -> None:
+        """Tell it its task, and wait until it is ready.
+
+        Raises:
+            WorkerDiedError: it isn't ready in time, or is another version.
+        """
+        self._tell(to_plain(task))
+        message, _ = self._hear()
+        if "refused" in message:
+            raise WorkerDiedError(f"{message['refused']}, and this is {__version__}")
+        with self._guard:
+            self._deadline = float("inf")
+            self._idle_bytes = self._resident()
+
+    def outcomes(self, files: Iterable[tuple[str, int]]) -> Iterator[Outcome]:
+        """Have it analyse files, given with their sizes in bytes.
+
+        Raises:
+            WorkerDiedError: it died over the first file that has no outcome.
+        """
+        files = list(files)
+        self._tell({"files": [(path, self.limits.cpu_for(size)) for path, size in files]})
+        for _, size in files:
+            self._hear()  # that it starts
+            with self._guard:
+                self._patience = self.limits.wall_for(size)
+                self._deadline = time.monotonic() + self._patience
+            message, blobs = self._hear()
+            with self._guard:
+                self._deadline = float("inf")
+            if "exhausted" in message:
+                self.end(f"needed more than {_gigabytes(self.limits.memory_bytes)} of memory")
+                raise WorkerDiedError(self._why())
+            yield _outcome(message, blobs)
+
+    def watch(self) -> None:
+        """End it if it takes too long, or too much memory. Called now and then by the parent."""
+        with self._guard:
+            late = time.monotonic() > self._deadline
+            idle = self._idle_bytes
+            patience = self._patience
+        if late:
+            self.end(f"took longer than {patience:.0f} s")
+        elif idle is not None and self._resident() > idle + self.limits.memory_bytes:
+            self.end(f"needed more than {_gigabytes(self.limits.memory_bytes)} of memory")
+
+    def end(self, verdict: str | None = None) -> None:
+        """Kill it, and remember why."""
+        with self._guard:
+            self._verdict = self._verdict or verdict
+        self._process.kill()
+
+    def close(self) -> None:
+        """Kill it if it still runs, and forget it."""
+        self._process.kill()
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout, self._words):
+            if stream is not None:
+                with contextlib.suppress(OSError):  # unsent questions don't matter any more
+                    stream.close()
+
+    def _tell(self, message: dict[str, Any]) -> None:
+        if self._process.stdin is None:
+            raise AssertionError("the worker was started with a pipe")
+        try:
+            send(self._process.stdin, message)
+        except OSError:
+            raise WorkerDiedError(self._why()) from None
+
+    def _hear(self) -> tuple[dict[str, Any], list[bytes]]:
+        if self._process.stdout is None:
+            raise AssertionError("the worker was started with a pipe")
+        heard = receive(self._process.stdout)
+        if heard is None:
+            raise WorkerDiedError(self._why())
+        return heard
+
+    def _why(self) -> str:
+        status = self._process.wait()
+        if self._verdict is not None:
+            return self._verdict
+        if hasattr(signal, "SIGXCPU") and status == -signal.SIGXCPU:
+            return "used more processor time than its limit"
+        if status < 0:
+            with contextlib.suppress(ValueError):
+                return f"crashed: {signal.strsignal(-status) or signal.Signals(-status).name}"
+        last = self._last_words()
+        return f"crashed with exit status {status}" + (f": {last}" if last else "")
+
+    def _last_words(self) -> str:
+        self._words.seek(0, os.SEEK_END)
+        self._words.seek(max(0, self._words.tell() - _LAST_WORDS))
+        lines = self._words.read().decode("utf-8", "replace").split("\n")
+        return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+    def _resident(self) -> int:
+        import psutil
+
+        with contextlib.suppress(psutil.Error):
+            return int(psutil.Process(self._process.pid).memory_info().rss)
+        return 0
+
+
+def _outcome(message: dict[str, Any], blobs: list[bytes]) -> Outcome:
+    path = message["end"]
+    if "error" in message:
+        kind = getattr(errors, message["error"]["type"], InternalError)
+        return Outcome(path, kind(path, message["error"]["reason"]))
+    features = AudioFeatures.from_dict(message["features"])
+    keys = message["keys"]
+    if len(blobs) > len(keys):
+        import dataclasses
+
+        from safetensors.numpy import load
+
+        features = dataclasses.replace(features, series=load(blobs[-1]))
+    entries = dict(zip(keys, blobs, strict=False))
+    return Outcome(path, features, entries, message["counts"], message["computed"])
+
+
+def _gigabytes(count: int) -> str:
+    return f"{count / 2**30:.3g} GiB"

@@ -1,0 +1,37 @@
+"""What parent and worker say to each other: a line of JSON with the sizes of the bytes that follow it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import IO, Any, Final
+
+LONGEST_LINE: Final = 2**26
+"""Bytes of JSON in one message; a document with all onsets of a day is far below."""
+
+
+def send(stream: IO[bytes], message: dict[str, Any], blobs: Sequence[bytes] = ()) -> None:
+    """Write one message.
+
+    Raises:
+        OSError: the other side is gone.
+    """
+    # Only ASCII, so that the odd bytes of a path come through as they are.
+    line = json.dumps({**message, "sizes": [len(blob) for blob in blobs]}).encode() + b"\n"
+    stream.write(b"".join([line, *blobs]))
+    stream.flush()
+
+
+def receive(stream: IO[bytes]) -> tuple[dict[str, Any], list[bytes]] | None:
+    """Read one message; None when the other side is gone, be it in the middle of a message."""
+    line = stream.readline(LONGEST_LINE)
+    if not line.endswith(b"\n"):
+        return None
+    message: dict[str, Any] = json.loads(line)
+    blobs = []
+    for size in message.pop("sizes"):
+        blob = stream.read(size)
+        if len(blob) < size:
+            return None
+        blobs.append(blob)
+    return message, blobs
