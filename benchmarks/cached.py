@@ -17,7 +17,18 @@ import numpy as np
 from benchmarks.against_librosa import write_track
 from benchmarks.paired import compare, heading
 from samplemind import AudioEngine, FeatureCache
-from samplemind.audio import array_digest, file_digest
+from samplemind.audio import array_digest, file_digest, stat_key
+from samplemind.pipeline import stat_entry
+
+LENGTHS = (1.0, 0.5, 0.3, 0.3, 0.1, 0.1, 0.05, 0.02, 0.01, 0.005)
+"""Of ten files, as shares of the longest: from a track to a one-shot."""
+
+
+def known_digest(path: Path, engine: AudioEngine) -> bytes | None:
+    """The digest of a file that was not touched: a stat and a lookup."""
+    if engine.cache is None:
+        raise ValueError("the engine has no cache")
+    return engine.cache.get(stat_entry(stat_key(path)))
 
 
 def main() -> None:
@@ -29,26 +40,36 @@ def main() -> None:
     heading("A", "B", "blake3")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        track = folder / "track.wav"
-        write_track(track, arguments.seconds)
+        tracks = [folder / f"{number}.wav" for number in range(len(LENGTHS))]
         settled = time.time() - 10
-        os.utime(track, (settled, settled))
+        for track, share in zip(tracks, LENGTHS, strict=True):
+            write_track(track, arguments.seconds * share)
+            os.utime(track, (settled, settled))
         time.sleep(2.1)  # a change time can't be set
         cached = AudioEngine(cache=FeatureCache.at(folder / "cache"))
         uncached = AudioEngine(cache=None)
         pairs = arguments.pairs
 
-        def from_disk() -> object:
+        def passed(engine: AudioEngine) -> None:
+            for track in tracks:
+                engine.analyze_audio(track, level="detailed")
+
+        def from_disk() -> None:
             with AudioEngine(cache=FeatureCache.at(folder / "cache")) as engine:
-                return engine.analyze_audio(track)
+                passed(engine)
 
         compare(
-            "hit in memory / miss",
-            lambda: cached.analyze_audio(track),
-            lambda: uncached.analyze_audio(track),
-            pairs=pairs,
+            "ten files, detailed: in memory / computed", lambda: passed(cached), lambda: passed(uncached), pairs=pairs
         )
-        compare("hit on disk / miss", from_disk, lambda: uncached.analyze_audio(track), pairs=pairs)
+        compare("ten files, detailed: on disk / computed", from_disk, lambda: passed(uncached), pairs=pairs)
+        longest = tracks[LENGTHS.index(max(LENGTHS))]
+
+        def whole() -> bytes:
+            return hashlib.sha256(np.fromfile(longest, np.uint8).tobytes()).digest()
+
+        compare(
+            "key of an unchanged file / SHA-256 of its bytes", lambda: known_digest(longest, cached), whole, pairs=pairs
+        )
         samples = np.random.default_rng(0).standard_normal(8_000_000).astype(np.float32)
 
         def digest() -> str:

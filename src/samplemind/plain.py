@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 ToArray = Callable[[Any], Array]
+Reader = Callable[[Any, ToArray], Any]
+"""Makes a value of plain data and of what its arrays became."""
 
 
 def to_plain(value: Any, *, array: Callable[[Array], Any] = np.ndarray.tolist) -> Any:
@@ -62,52 +64,55 @@ def from_plain(hint: Any, data: Any, *, array: ToArray = np.asarray) -> Any:
     Raises:
         ValueError: `data` is not of that type.
     """
-    return _reader(hint)(data, array)
+    return reader(hint)(data, array)
 
 
 @functools.cache
-def _reader(hint: Any) -> Callable[[Any, ToArray], Any]:
-    """How data become a value of a type. Looked up once per type: a cached answer has hundreds of values."""
+def reader(hint: Any) -> Reader:
+    """How data become a value of a type. Made once per type: a cached answer has hundreds of values.
+
+    The reader raises `ValueError` for data that are not of the type.
+    """
     kind = _bare(hint)
     origin, arguments = get_origin(kind), get_args(kind)
     matches = _matcher(kind)
-    read: Callable[[Any, ToArray], Any]
+    read: Reader
     if origin in (Union, types.UnionType):
         # Dataclasses first: their field names tell more than the form that the caller gives to arrays.
-        members = [(_matcher(m), _reader(m)) for m in sorted(arguments, key=_is_dataclass, reverse=True)]
+        members = [(_matcher(m), reader(m)) for m in sorted(arguments, key=_is_dataclass, reverse=True)]
 
         def read(data: Any, array: ToArray) -> Any:
-            for fits, reader in members:
+            for fits, make in members:
                 if fits(data):
-                    return reader(data, array)
+                    return make(data, array)
             raise _mismatch(kind, data)
 
         return read
     if origin is np.ndarray:
         return lambda data, array: array(data)
     if origin is tuple and arguments[-1] is ...:
-        item = _reader(arguments[0])
+        item = reader(arguments[0])
 
         def read(data: Any, array: ToArray) -> Any:
             return tuple([item(entry, array) for entry in data])
 
     elif origin is tuple:
-        items = [_reader(argument) for argument in arguments]
+        items = [reader(argument) for argument in arguments]
 
         def read(data: Any, array: ToArray) -> Any:
-            return tuple([reader(entry, array) for reader, entry in zip(items, data, strict=True)])
+            return tuple([make(entry, array) for make, entry in zip(items, data, strict=True)])
 
     elif isinstance(origin, type) and issubclass(origin, Mapping):
-        entry_of = _reader(arguments[1])
+        entry_of = reader(arguments[1])
 
         def read(data: Any, array: ToArray) -> Any:
             return {key: entry_of(entry, array) for key, entry in data.items()}
 
     elif _is_dataclass(kind):
-        fields = {name: _reader(field) for name, field in field_hints(kind).items()}
+        fields = {name: reader(field) for name, field in field_hints(kind).items()}
 
         def read(data: Any, array: ToArray) -> Any:
-            return kind(**{name: reader(data[name], array) for name, reader in fields.items()})
+            return kind(**{name: make(data[name], array) for name, make in fields.items()})
 
     elif kind is float or (isinstance(kind, type) and issubclass(kind, enum.Enum)):
 

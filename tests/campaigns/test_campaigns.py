@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
-from tests.campaigns import disk_full, kill, one_key
+from tests.campaigns import batches, disk_full, kill, one_key
 
 
 def test_killed_processes_leave_a_whole_file_with_true_entries() -> None:
@@ -25,3 +27,15 @@ def test_analysis_answers_and_warns_once(trouble: str) -> None:
     if not disk_full.possible(trouble):
         pytest.skip("not possible here")
     assert disk_full.run(1, troubles=(trouble,)) == {}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of address space and processor time")
+def test_files_that_kill_their_workers_cost_themselves() -> None:
+    assert batches.bad_files(60) == {"ok": 57, "true": 3}
+
+
+def test_shot_parents_lose_nothing_that_was_stored() -> None:
+    total = batches.shot_parents(150, 2)
+    assert total["killed"] == 2
+    assert total["stored"] > 0
+    assert [total[what] for what in ("failed", "again")] == [0, 0]

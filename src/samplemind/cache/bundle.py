@@ -1,13 +1,16 @@
 """What one cache entry holds: values that were computed together, each with its fingerprint, as bytes.
 
-The bytes are a safetensors file: arrays are tensors, all else is JSON in a tensor named "json" that says where the
-arrays belong. No pickle; what can't be read is None, a miss.
+The bytes are a safetensors file: all arrays of one type of number are one tensor, end to end, and all else is JSON in a
+tensor named "json" that says where the arrays belong. No pickle; what can't be read is None, a miss.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
+import math
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -16,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samplemind.graph import Graph, Unknown
-from samplemind.plain import from_plain, to_plain
+from samplemind.plain import Reader, reader, to_plain
 
 FORMAT: Final = 2
 """Raised when the layout of an entry changes; entries of any other format are misses."""
@@ -28,15 +31,19 @@ class Stored:
 
     fingerprint: str
     plain: Any
-    arrays: Mapping[str, NDArray[Any]]
+    numbers: Mapping[str, NDArray[Any]]
 
-    def value(self, hint: Any) -> Any:
-        """The value, of the node's result type.
+    def value(self, read: Reader) -> Any:
+        """The value, as the reader of the node's type makes it of plain data.
 
         Raises:
             ValueError: it is not of that type.
         """
-        return from_plain(hint, self.plain, array=lambda data: self.arrays[data["tensor"]])
+        return read(self.plain, self._array)
+
+    def _array(self, place: Mapping[str, Any]) -> NDArray[Any]:
+        start, shape = place["start"], place["shape"]
+        return self.numbers[place["type"]][start : start + math.prod(shape)].reshape(shape)
 
 
 @dataclass(frozen=True)
@@ -59,16 +66,18 @@ def encode(values: Mapping[str, tuple[str, Any]], *, seconds: float = 0.0) -> by
     """
     from safetensors.numpy import save
 
-    arrays: dict[str, NDArray[Any]] = {}
+    arrays: defaultdict[str, list[NDArray[Any]]] = defaultdict(list)
 
-    def as_tensor(array: NDArray[Any]) -> dict[str, str]:
-        name = str(len(arrays))
-        arrays[name] = np.ascontiguousarray(array)
-        return {"tensor": name}
+    def placed(array: NDArray[Any]) -> dict[str, Any]:
+        before = arrays[array.dtype.name]
+        start = sum(each.size for each in before)
+        before.append(array.ravel())
+        return {"type": array.dtype.name, "start": start, "shape": array.shape}
 
-    nodes = {name: [fingerprint, to_plain(value, array=as_tensor)] for name, (fingerprint, value) in values.items()}
+    nodes = {name: [fingerprint, to_plain(value, array=placed)] for name, (fingerprint, value) in values.items()}
+    numbers = {kind: np.concatenate(each) for kind, each in arrays.items()}
     text = json.dumps({"format": FORMAT, "seconds": round(seconds, 6), "nodes": nodes}, allow_nan=False).encode()
-    return save({"json": np.frombuffer(text, np.uint8), **arrays})
+    return save({"json": np.frombuffer(text, np.uint8), **numbers})
 
 
 def decode(data: bytes) -> Bundle | None:
@@ -96,5 +105,10 @@ def current_values(graph: Graph, bundle: Bundle | None) -> dict[str, Any]:
             with contextlib.suppress(
                 ValueError, KeyError, TypeError
             ):  # a value of another shape: a miss like any other
-                values[name] = entry.value(graph.nodes[name].result | Unknown)
+                values[name] = entry.value(_reader_of(graph, name))
     return values
+
+
+@functools.cache
+def _reader_of(graph: Graph, name: str) -> Reader:
+    return reader(graph.nodes[name].result | Unknown)
