@@ -116,6 +116,17 @@ class FeatureCache:
             missed.append(tier)
         return None
 
+    def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
+        """The entries that this machine has, by key. Nothing is counted, and no tier is filled."""
+        found: dict[str, bytes] = {}
+        for tier in self.tiers:
+            missing = [key for key in keys if key not in found] if not tier.shared else []
+            for key, data in (self._attempt(tier, tier.get_many, missing) or {}).items() if missing else ():
+                value = unsealed(key, data)
+                if value is not None:
+                    found[key] = value
+        return found
+
     def put(self, entries: Mapping[str, bytes]) -> None:
         """Keep entries in every tier, and in shared ones only what means something to other machines."""
         data = {key: sealed(key, value) for key, value in entries.items()}

@@ -15,7 +15,7 @@ import threading
 import time
 import weakref
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -32,6 +32,8 @@ _BUSY_TIMEOUT_S: Final = 1.0
 """How long SQLite waits for those that don't know our lock, or mend the log of a process that died."""
 _USED_RESOLUTION_S: Final = 24 * 3600.0
 """A hit notes its time only when the noted one is older: reading should not write."""
+_ASKED_AT_ONCE: Final = 1000
+"""Keys in one statement: SQLite takes 32,766, and the connection is others' meanwhile."""
 _EVICT_TO: Final = 0.99
 """Share of the limit that eviction leaves: it runs rarely, and is soon done when it does."""
 _PAUSE_S: Final = 1.5 * POLL_S
@@ -83,6 +85,14 @@ class DiskTier:
             with contextlib.suppress(OSError, sqlite3.OperationalError), self._writing(timeout=0) as connection:
                 tables.note_use(connection, key, now)
         return value
+
+    def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
+        """The entries that are there, by key. Does not count as a use."""
+        found: dict[str, bytes] = {}
+        for start in range(0, len(keys), _ASKED_AT_ONCE):
+            with self._reading() as connection:
+                found |= tables.find_many(connection, keys[start : start + _ASKED_AT_ONCE]) if connection else {}
+        return found
 
     def put(self, entries: Mapping[str, bytes]) -> None:
         """Keep entries, in one transaction; none of them if together they are larger than the whole tier."""

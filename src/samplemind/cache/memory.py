@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from samplemind.cache.forking import rests_at_fork
@@ -49,6 +49,11 @@ class MemoryTier:
             self._entries[key] = entry._replace(used=time.monotonic())
             self._entries.move_to_end(key)
             return entry.value
+
+    def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
+        """The entries that are there, by key. Does not count as a use."""
+        with self._lock:
+            return {key: self._entries[key].value for key in keys if key in self._entries}
 
     def put(self, entries: Mapping[str, bytes]) -> None:
         """Keep entries; none of them if together they are larger than the whole tier."""

@@ -92,6 +92,10 @@ class RedisTier:
         value: bytes | None = self._run(scripts.GET, [_name(key)], self._ttl_ms)
         return value
 
+    def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
+        """The entries that are there, by key: a round trip for each, and a use of it."""
+        return {key: value for key in keys if (value := self.get(key)) is not None}
+
     def put(self, entries: Mapping[str, bytes]) -> None:
         """Keep entries, all or none. One round trip; what is too large to be sent at once is not kept."""
         names = [_name(key) for key in entries]

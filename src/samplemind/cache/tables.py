@@ -7,7 +7,7 @@ push each other out, as if there were no room for both. Entries lie in the order
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from blake3 import blake3
@@ -72,6 +72,17 @@ def find(connection: sqlite3.Connection, key: str) -> tuple[bytes, float] | None
         "SELECT CAST(value AS BLOB), CAST(used AS REAL) FROM entries WHERE hash = ? AND key = ?", (_hash(key), key)
     ).fetchone()
     return row
+
+
+def find_many(connection: sqlite3.Connection, keys: Sequence[str]) -> dict[str, bytes]:
+    """The values of the entries that are there, of at most some thousand keys."""
+    by_hash = {_hash(key): key for key in keys}
+    marks = ",".join("?" * len(by_hash))
+    rows = connection.execute(
+        f"SELECT hash, CAST(key AS TEXT), CAST(value AS BLOB) FROM entries WHERE hash IN ({marks})",  # noqa: S608 # only marks
+        list(by_hash),
+    )
+    return {key: value for number, key, value in rows if by_hash[number] == key}
 
 
 def put(connection: sqlite3.Connection, entries: Mapping[str, bytes], now: float) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -37,6 +37,9 @@ class Tier(Protocol):
 
     def get(self, key: str) -> bytes | None:
         """The entry, or None. Counts as a use of it."""
+
+    def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
+        """The entries that are there, by key. Does not count as a use: who asks for thousands wants none."""
 
     def put(self, entries: Mapping[str, bytes]) -> None:
         """Keep entries, all or none of them, and drop those unused for longest if there is too much."""
