@@ -16,6 +16,7 @@ from tests.conftest import REPOSITORY
         ("against_librosa", ("--seconds", "2", "--pairs", "1")),
         ("cached", ("--seconds", "2", "--pairs", "1")),
         ("cache_entries", ("--entries", "500")),
+        ("scale", ("--files", "20", "--rounds", "1", "--warm-up", "0", "--no-dask")),
         pytest.param(
             "memory",
             ("--minutes", "0.1"),

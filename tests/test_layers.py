@@ -28,6 +28,7 @@ LAYERS = (
 )
 """Within a layer, a module may use those that come before it."""
 HEAVY = {"scipy", "numba", "soxr", "av", "soundfile", "pydantic", "rich", "prometheus_client", "redis", "psutil"}
+HEAVY |= {"fsspec", "s3fs", "pyarrow", "dask", "distributed"}
 """Libraries that a cached answer doesn't need, and must not wait for."""
 HEAVY_MODULES = {"samplemind.dsp.median_kernel"}
 """Ours that need them as soon as they are imported, and so are heavy themselves."""

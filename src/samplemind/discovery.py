@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from samplemind.errors import FileAccessError
+from samplemind.workers.remote import is_folder, is_url, urls_below
 
 AUDIO_SUFFIXES: Final = (
     *(".wav", ".wave", ".bwf", ".rf64", ".w64", ".aif", ".aiff", ".aifc", ".caf", ".au", ".snd", ".voc"),
@@ -24,17 +25,29 @@ def audio_files(arguments: Iterable[str]) -> Iterator[str | FileAccessError]:
 
     A path that is not a folder is given as it stands, whatever its name and whether it exists or not. A folder gives
     its audio files (told by `AUDIO_SUFFIXES`) and those of the folders in it, sorted by name. Names that start with a
-    dot are skipped. Links are followed, but no folder is entered twice.
+    dot are skipped. Links are followed, but no folder is entered twice. A URL is a folder if it ends with a slash, or
+    the file system behind it says so; a page is none.
 
     Yields:
         Paths; and an error for each folder that can't be read.
     """
     entered: set[tuple[int, int]] = set()
     for argument in arguments:
-        if os.path.isdir(argument):
+        if is_url(argument):
+            yield from _remote(argument)
+        elif os.path.isdir(argument):
             yield from _walk(argument, entered)
         else:
             yield argument
+
+
+def _remote(url: str) -> Iterator[str | FileAccessError]:
+    try:
+        folder = is_folder(url, AUDIO_SUFFIXES)
+    except FileAccessError as error:
+        yield error
+        return
+    yield from urls_below(url, AUDIO_SUFFIXES) if folder else [url]
 
 
 def _walk(folder: str, entered: set[tuple[int, int]]) -> Iterator[str | FileAccessError]:

@@ -16,14 +16,15 @@ from numpy.typing import ArrayLike
 
 from samplemind.audio import Limits
 from samplemind.cache import FeatureCache
-from samplemind.errors import AnalysisError, LimitExceededError
+from samplemind.errors import AnalysisError, LimitExceededError, SettingsError
 from samplemind.extraction import extract_features
-from samplemind.features.levels import AnalysisLevel, named_level
+from samplemind.features.levels import AnalysisLevel, named_level, outputs_of
 from samplemind.pipeline import Analysis, analyze_file
 from samplemind.result import AudioFeatures
 from samplemind.settings import Settings, load_settings
 from samplemind.workers.batch import batch
 from samplemind.workers.limits import WorkerLimits, available_cores
+from samplemind.workers.scanning import Scan
 
 PathLike = str | os.PathLike[str]
 
@@ -156,10 +157,14 @@ class AudioEngine:
             Path and answer as they come, in no particular order (with 0 jobs in the order of `paths`).
 
         Raises:
+            LevelUnavailableError: this version can't compute the level.
             WorkerStartError: workers can't be started.
         """
+        if jobs is not None and jobs < 0:
+            raise ValueError(f"the number of jobs must be 0 or more, not {jobs}")
         named = (os.fspath(path) for path in ([paths] if isinstance(paths, str | os.PathLike) else paths))
         level = named_level(level)
+        outputs_of(level)  # a level that can't be computed is told here, not by every worker
         if jobs == 0:
             for path in named:
                 yield path, self._answer(path, level=level, use_cache=use_cache, series=series)
@@ -179,6 +184,42 @@ class AudioEngine:
                 failed = isinstance(outcome.answer, AnalysisError)
                 self._count("failed" if failed else "analyzed" if outcome.computed else "from_cache")
                 yield outcome.path, outcome.answer
+
+    def scan(
+        self,
+        paths: Iterable[PathLike],
+        *,
+        level: AnalysisLevel | str = AnalysisLevel.STANDARD,
+        jobs: int | None = None,
+        worker_limits: WorkerLimits | None = None,
+        retry_quarantined: bool = False,
+    ) -> Scan:
+        """Analyse the files that are new or changed since they were last scanned, and count the others.
+
+        Arguments are those of `batch_analyze`. A file that is unchanged costs a look at the file system.
+
+        Returns:
+            To be iterated over once: outcomes with path and answer; `unchanged` counts along.
+
+        Raises:
+            SettingsError: the engine has no cache, in which it is kept what was scanned.
+            WorkerStartError: workers can't be started.
+        """
+        if self.cache is None:
+            raise SettingsError("without a cache nothing is remembered of a scan")
+        level = named_level(level)
+        outputs_of(level)
+        run = functools.partial(
+            batch,
+            level=level,
+            cache=self.cache,
+            limits=self.limits,
+            workers=available_cores() if jobs is None else jobs,
+            worker_limits=worker_limits or WorkerLimits(),
+            retry_quarantined=retry_quarantined,
+        )
+        named = (os.fspath(path) for path in paths)
+        return Scan(named, level=level, cache=self.cache, batch=run)
 
     def extract(
         self,

@@ -13,7 +13,8 @@
     │   └── InternalError           a mistake of samplemind's own, with its cause
     ├── GraphError                  the feature graph is wrong, or was asked for what it hasn't got
     │   └── UnknownFeatureError     no node of this name
-    ├── WorkerStartError            worker processes die before they have begun
+    ├── WorkerStartError            worker processes die before they have begun, or nodes of a cluster don't fit
+    ├── OutputError                 results can't be written where they should be
     ├── LevelUnavailableError       an analysis level that does not exist, or not yet in this version
     └── SettingsError               a setting with a value that makes no sense
 
@@ -89,7 +90,11 @@ class UnknownFeatureError(GraphError):
 
 
 class WorkerStartError(SampleMindError):
-    """Worker processes die before they are ready for the first file."""
+    """Worker processes die before they are ready for the first file, or nodes of a cluster are not as they must be."""
+
+
+class OutputError(SampleMindError):
+    """Results can't be written where they should be."""
 
 
 class LevelUnavailableError(SampleMindError):

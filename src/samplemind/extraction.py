@@ -49,7 +49,7 @@ def extract_features(
     with cache.computing(prefix) as waited:
         if waited:
             cache.count_waited()
-            values = _known(cache, prefix, wanted)
+        values = _known(cache, prefix, wanted)
         started = time.perf_counter()
         new = _computed(channels, rate, wanted - values.keys(), values)
         cache.count(computed_s=time.perf_counter() - started if new else 0.0, saved_s=0.0)

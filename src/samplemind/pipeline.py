@@ -75,6 +75,7 @@ def analyze_file(
     limits: Limits,
     series: bool = False,
     name: str | None = None,
+    digest: str | None = None,
 ) -> Analysis:
     """Take one file through the flow: the boundary at which whatever goes wrong is one file's error.
 
@@ -85,13 +86,14 @@ def analyze_file(
         limits: what is refused.
         series: also give frame-level series; these are always computed.
         name: the file's name in results, if not its path.
+        digest: the file's digest, if it is known already.
 
     Raises:
         AnalysisError: the file has no answer; the error names it and the reason.
         LevelUnavailableError: this version can't compute the level.
     """
     try:
-        return _analyzed(path, level, cache, limits, series=series, name=name)
+        return _analyzed(path, level, cache, limits, series=series, name=name, digest=digest)
     except SampleMindError:
         raise
     except Exception as error:  # a mistake of ours must not stop a batch
@@ -100,18 +102,27 @@ def analyze_file(
 
 
 def _analyzed(
-    path: str, level: AnalysisLevel, cache: FeatureCache | None, limits: Limits, *, series: bool, name: str | None
+    path: str,
+    level: AnalysisLevel,
+    cache: FeatureCache | None,
+    limits: Limits,
+    *,
+    series: bool,
+    name: str | None,
+    digest: str | None,
 ) -> Analysis:
     stat = stat_key(path)
     entries: dict[str, bytes] = {}
-    digest = _file_digest(stat, cache, entries)
+    digest = digest or _file_digest(stat, cache, entries)
     known = _known(_known_facts(digest, cache), level, cache)
     run = None
     if series or not known.complete:
         # Whoever else wants the same file's sound waits here, and then finds it.
         with cache.computing(f"file/{digest}") if cache else contextlib.nullcontext(False) as waited:
-            if waited and cache:
-                cache.count_waited()
+            if cache:
+                if waited:
+                    cache.count_waited()
+                # Somebody may have found it since: while we waited, or just before.
                 known = _known(_known_facts(digest, cache), level, cache)
             if series or not known.complete:
                 with contextlib.closing(_Sound(path, limits, known.facts)) as sound:
@@ -126,7 +137,7 @@ def _analyzed(
         cache.put(entries)
     if cache:
         cache.count(computed_s=known.elapsed_s, saved_s=known.cached_s)
-    features = _features(path if name is None else name, stat, digest, known, level)
+    features = _features(path if name is None else name, stat.size, digest, known, level)
     if series and run is not None:
         features = dataclasses.replace(features, series=with_times({node: run.values[node] for node in SERIES}))
     return Analysis(features, run)
@@ -140,11 +151,18 @@ def remembered(path: str, *, level: AnalysisLevel, cache: FeatureCache) -> Analy
     """
     stat = stat_key(path)
     digest = cache.get(stat_entry(stat))
-    known = _known(_known_facts(digest.decode(), cache), level, cache) if digest is not None else None
-    if digest is None or known is None or not known.complete:
+    return remembered_bytes(path, digest.decode(), stat.size, level=level, cache=cache) if digest is not None else None
+
+
+def remembered_bytes(
+    name: str, digest: str, size: int, *, level: AnalysisLevel, cache: FeatureCache
+) -> Analysis | None:
+    """The answer to a file of this digest and size in bytes, or None. `name` is the file's in results."""
+    known = _known(_known_facts(digest, cache), level, cache)
+    if not known.complete:
         return None
     cache.count(computed_s=0.0, saved_s=known.cached_s)
-    return Analysis(_features(path, stat, digest.decode(), known, level), None)
+    return Analysis(_features(name, size, digest, known, level), None)
 
 
 @dataclass(frozen=True)
@@ -334,7 +352,7 @@ def _entries(
     return entries
 
 
-def _features(name: str, stat: StatKey, digest: str, known: _Known, level: AnalysisLevel) -> AudioFeatures:
+def _features(name: str, size: int, digest: str, known: _Known, level: AnalysisLevel) -> AudioFeatures:
     facts, values = known.facts, known.values
     if facts is None:
         raise AssertionError("a file was answered without being decoded or known")
@@ -357,7 +375,7 @@ def _features(name: str, stat: StatKey, digest: str, known: _Known, level: Analy
         sample_rate_hz=facts.sample_rate,
         channels=facts.channels,
         bit_depth=facts.bit_depth,
-        file_size_bytes=stat.size,
+        file_size_bytes=size,
         warnings=warnings,
         **fields,
     )

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from samplemind import AnalysisError, AudioEngine, AudioFeatures, FeatureCache
-from samplemind.errors import CrashError, FileAccessError, LimitExceededError, QuarantinedError
+from samplemind.errors import CrashError, FileAccessError, LevelUnavailableError, LimitExceededError, QuarantinedError
 from samplemind.workers.limits import WorkerLimits
 from tests.conftest import WriteWav
 from tests.signals import noise, sine
@@ -115,6 +115,12 @@ def test_errors_keep_their_type_and_reason(tmp_path: Path, write_wav: WriteWav) 
             engine.analyze_audio(path)
     assert type(answer) is LimitExceededError
     assert answer.reason == caught.value.reason
+
+
+def test_a_level_that_is_not_there_is_told_at_once(engine: AudioEngine) -> None:
+    with pytest.raises(LevelUnavailableError):
+        list(engine.batch_analyze(["missing.wav"], level="professional"))
+    assert not children()
 
 
 def test_leaving_early_ends_the_workers(engine: AudioEngine, write_wav: WriteWav) -> None:

@@ -6,6 +6,7 @@
     audio/<audio digest>/<level>            ─▶ values of nodes, each with its fingerprint
     array/<array digest>/<node>             ─▶ the node's value, with its fingerprint
     quarantine/stat/…                       ─▶ why a file crashed the processes that analysed it
+    scanned/stat/…/<level>                  ─▶ fingerprint under which a file was scanned
 
 `samplemind.pipeline` makes the keys; here they are opaque, but that what begins with `LOCAL` is true of this
 machine's files alone. `docs/caching.md` tells users what they mean.
@@ -48,14 +49,14 @@ __all__ = [
 P = ParamSpec("P")
 T = TypeVar("T")
 
-LOCAL: Final = ("stat/", "quarantine/")
+LOCAL: Final = ("stat/", "quarantine/", "scanned/")
 """What keys begin with that mean nothing to other machines."""
 FILE_NAME: Final = "cache.sqlite"
 """The disk tier's file in the cache's folder."""
 
 _LEFT_OUT_S: Final = 60.0
 """Seconds for which a tier that failed is not asked."""
-_NOTED_EVERY_S: Final = 10.0
+_NOTED_EVERY_S: Final = 1.0
 """How often counts are written into the file, beside what is written anyway at the end."""
 
 
@@ -107,7 +108,7 @@ class FeatureCache:
             value = unsealed(key, data) if data is not None else None
             if data is not None and value is not None:
                 self._count(f"{tier.name}_hits")
-                self._fill(missed, {key: data})
+                self._fill(missed, key, data, value)
                 return value
             if data is not None:
                 self._count("damaged")
@@ -138,10 +139,10 @@ class FeatureCache:
         if time.monotonic() - self._noted_at > _NOTED_EVERY_S:
             self._note_counts()
 
-    def _fill(self, tiers: Sequence[Tier], data: Mapping[str, bytes]) -> None:
-        """Keep sealed entries that a slower tier had."""
+    def _fill(self, tiers: Sequence[Tier], key: str, data: bytes, value: bytes) -> None:
+        """Keep an entry, as it is sealed, that only a slower tier had."""
         for tier in tiers:
-            self._attempt(tier, tier.put, data)
+            self._attempt(tier, tier.put, {key: data})
 
     def get_bundle(self, key: str) -> Bundle | None:
         """The values kept under a key, or None if there are none that can be read."""

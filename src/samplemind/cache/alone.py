@@ -53,27 +53,45 @@ class Alone:
 
     @contextlib.contextmanager
     def holding(self, key: str) -> Iterator[bool]:
-        """Hold a key's lock.
+        """Hold a key's lock, or go on without after ten minutes.
 
         Yields:
-            Whether somebody else held it before: what was missing may be there now.
+            Whether somebody else held it before.
         """
-        deadline = time.monotonic() + _PATIENCE_S
+        taken, waited = self.take(key)
+        try:
+            yield waited
+        finally:
+            if taken:
+                self.give(key)
+
+    def take(self, key: str, *, patience_s: float = _PATIENCE_S) -> tuple[bool, bool]:
+        """Take a key's lock, and wait for it no longer than `patience_s` seconds.
+
+        Returns:
+            Whether it was taken, and whether somebody else held it before.
+        """
+        deadline = time.monotonic() + patience_s
         held = self._entered(key)
         waited = not held.lock.acquire(blocking=False)
-        locked = not waited or held.lock.acquire(timeout=_PATIENCE_S)
-        try:
-            place = int.from_bytes(blake3(key.encode()).digest(length=6), "little")
-            while not self._lock_byte(place, True) and time.monotonic() < deadline:
-                time.sleep(_LATER_LOOKS_S if waited else _FIRST_LOOK_S)
-                waited = True
-            try:
-                yield waited
-            finally:
-                self._lock_byte(place, False)
-        finally:
-            if locked:
+        if waited and not held.lock.acquire(timeout=patience_s):
+            self._left(key, held)
+            return False, True
+        while not self._lock_byte(_place(key), True):
+            if time.monotonic() >= deadline:
                 held.lock.release()
+                self._left(key, held)
+                return False, True
+            time.sleep(_LATER_LOOKS_S if waited else _FIRST_LOOK_S)
+            waited = True
+        return True, waited
+
+    def give(self, key: str) -> None:
+        """Give up a lock that was taken."""
+        held = self._keys.get(key)
+        if held is not None:  # None in a forked child
+            self._lock_byte(_place(key), False)
+            held.lock.release()
             self._left(key, held)
 
     def before_fork(self) -> None:
@@ -124,6 +142,10 @@ class Alone:
             except OSError:  # a file system without locks
                 return True
             return True
+
+
+def _place(key: str) -> int:
+    return int.from_bytes(blake3(key.encode()).digest(length=6), "little")
 
 
 @functools.cache

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
 from samplemind.cache import FeatureCache
 from samplemind.cache.tier import Tier
 
+_PATIENCE_S: Final = 60.0
+"""Who has waited for so long computes it as well: a worker is not to be ended for waiting."""
+
+
+class BusyError(Exception):
+    """Somebody else computes what is wanted, and waiting for it could be for ever."""
+
 
 class CollectingCache(FeatureCache):
-    """Reads its tiers, and collects what should be written to them."""
+    """Reads its tiers, and collects what should be written to them.
 
-    def __init__(self, tiers: Sequence[Tier]) -> None:
-        super().__init__(tiers)
+    What it computes alone it goes on holding until it is told by `stored` that the answer is where others find it.
+    Meanwhile it waits for nobody, because those could be waiting for it: then there is a `BusyError`.
+    """
+
+    def __init__(self, tiers: Sequence[Tier], *, folder: str | os.PathLike[str] | None = None) -> None:
+        super().__init__(tiers, folder=folder)
         self._collected: dict[str, bytes] = {}
+        self._held: list[str] = []
 
     def put(self, entries: Mapping[str, bytes]) -> None:
         """Collect entries."""
@@ -28,10 +43,32 @@ class CollectingCache(FeatureCache):
         """What was counted since the last time."""
         return dict(self._uncounted())
 
+    @contextlib.contextmanager
+    def computing(self, key: str) -> Iterator[bool]:
+        """Compute alone what is missing under a key, and hold it beyond the context.
+
+        Raises:
+            BusyError: somebody else computes it, and something is held.
+        """
+        taken, waited = self._alone.take(key, patience_s=0.0 if self._held else _PATIENCE_S)
+        if taken:
+            self._held.append(key)
+        elif self._held:
+            raise BusyError(key)
+        yield waited
+
+    def stored(self) -> None:
+        """What was collected is where others find it: hold nothing any more."""
+        while self._held:
+            self._alone.give(self._held.pop())
+
     def close(self) -> None:
         """Let go of files and connections; nothing is noted."""
+        self.stored()
         for tier in self.tiers:
             self._attempt(tier, tier.close)
 
-    def _fill(self, tiers: Sequence[Tier], data: Mapping[str, bytes]) -> None:
-        """Write nothing."""
+    def _fill(self, tiers: Sequence[Tier], key: str, data: bytes, value: bytes) -> None:
+        """Collect what only a slower tier had."""
+        if tiers:
+            self._collected[key] = value

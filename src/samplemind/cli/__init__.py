@@ -18,6 +18,7 @@ from samplemind.cli.commands import Commands
 from samplemind.cli.demo import demo
 from samplemind.cli.doctor import doctor
 from samplemind.cli.explain import explain
+from samplemind.cli.scan import scan
 from samplemind.cli.separate import separate
 from samplemind.cli.terminal import TERMINATED, prepare_streams, show_warning
 from samplemind.version import __version__
@@ -31,7 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for function in (analyze, separate, explain, doctor, demo):
+for function in (analyze, scan, separate, explain, doctor, demo):
     app.command()(function)
 app.add_typer(cache.app, name="cache")
 

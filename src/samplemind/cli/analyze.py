@@ -6,8 +6,6 @@ import contextlib
 import itertools
 import os
 import sys
-import threading
-import time
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from samplemind.cli.outputs import Format, Output, output_for
+from samplemind.cli.progress import progress
 from samplemind.cli.sink import replaced, text_sink, uninterrupted
 from samplemind.cli.terminal import FAILED, INTERRUPTED, complain
 from samplemind.discovery import AUDIO_SUFFIXES, audio_files, listed
@@ -207,33 +206,11 @@ def _in_order(answers: Answers, found: list[str | FileAccessError]) -> Answers:
 
 
 def _with_progress(answers: Answers, arguments: list[str], tally: _Tally) -> Answers:
-    """Show on standard error how far the work is: files, rate, time left, failures so far."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    # Lines that are printed above the bar are not to be broken at its width.
-    console = Console(stderr=True, soft_wrap=True)
-    columns = (
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[failed]}"),
-    )
-    started = time.monotonic()
-    with Progress(*columns, console=console, redirect_stdout=False) as shown, contextlib.closing(answers):
-        task = shown.add_task("", total=None, rate="", failed="")
-
-        def count() -> None:
-            """A second walk, so that no list of a million paths is kept."""
-            shown.update(task, total=sum(1 for _ in audio_files(arguments)))
-
-        threading.Thread(target=count, daemon=True).start()
+    """Show on standard error how far the work is."""
+    with progress(arguments) as shown, contextlib.closing(answers):
         for done, answer in enumerate(answers, 1):
             yield answer
-            rate = f"{done / (time.monotonic() - started):,.0f}/s"
-            failed = f"{tally.failed:,} failed" if tally.failed else ""
-            shown.update(task, completed=done, rate=rate, failed=failed)
+            shown(done, tally.failed)
 
 
 def _print(answers: Answers, output: Output, tally: _Tally, series: Path | None) -> None:

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Mapping
 from typing import Final
 
 from samplemind.audio import Limits
 from samplemind.cache import DiskTier, FeatureCache
-from samplemind.errors import AnalysisError, CrashError, QuarantinedError
+from samplemind.errors import AnalysisError
 from samplemind.features.levels import AnalysisLevel
 from samplemind.pipeline import remembered
 from samplemind.workers.limits import WorkerLimits
 from samplemind.workers.pool import Pool
 from samplemind.workers.process import Outcome
-from samplemind.workers.quarantine import quarantine, quarantined
+from samplemind.workers.quarantine import noted, quarantined
+from samplemind.workers.remote import is_url
 from samplemind.workers.task import Task
 
-_WRITTEN_EVERY_S: Final = 1.0
-"""How long what was found out may wait to be written with what comes after it."""
 _WRITTEN_BYTES: Final = 2**20
-"""Bytes that are written at once."""
+"""Bytes that are written at once, unless a tier is so small that it could not keep them."""
 
 
 def batch(
@@ -35,6 +33,7 @@ def batch(
     worker_limits: WorkerLimits,
     series: bool = False,
     retry_quarantined: bool = False,
+    also_kept: Callable[[Outcome], Mapping[str, bytes]] | None = None,
 ) -> Generator[Outcome, None, None]:
     """Analyse files in worker processes.
 
@@ -47,6 +46,7 @@ def batch(
         worker_limits: what one file may cost.
         series: also give frame-level series.
         retry_quarantined: try files again that crashed their workers.
+        also_kept: what else the cache should keep of an outcome, written together with it.
 
     Yields:
         Outcomes as they come, in no particular order.
@@ -56,56 +56,66 @@ def batch(
         if cache is None or series:
             return None
         try:
-            analysis = remembered(path, level=level, cache=cache)
-            if analysis is not None:
-                return Outcome(path, analysis.features)
-            error = None if retry_quarantined else quarantined(path, cache)
+            return known_outcome(path, level=level, cache=cache, retry_quarantined=retry_quarantined)
         except AnalysisError as unreadable:
             return Outcome(path, unreadable.with_traceback(None))
-        return Outcome(path, error) if error is not None else None
 
-    pool = Pool(_task(level, series, cache, limits, worker_limits), workers=workers, limits=worker_limits)
-    with contextlib.ExitStack() as ends, contextlib.closing(pool.outcomes(paths, known)) as outcomes:
-        writer = _Writer(cache) if cache is not None else None
-        if writer is not None:
-            ends.callback(writer.flush)
-        for outcome in outcomes:
-            if writer is not None:
-                writer.take(outcome)
-            yield outcome
+    def store(outcomes: list[Outcome]) -> None:
+        if cache is not None:
+            keep(outcomes, cache, also_kept)
+
+    task = worker_task(level, series, cache, limits, worker_limits, retry_quarantined=retry_quarantined, alone=True)
+    pool = Pool(task, workers=workers, limits=worker_limits)
+    with contextlib.closing(pool.outcomes(paths, known=known, store=store)) as outcomes:
+        yield from outcomes
 
 
-class _Writer:
-    """Collects what should be kept, and writes it now and then: one transaction for many files."""
-
-    def __init__(self, cache: FeatureCache) -> None:
-        self._cache = cache
-        self._waiting: dict[str, bytes] = {}
-        self._size = 0
-        self._written = time.monotonic()
-
-    def take(self, outcome: Outcome) -> None:
-        """Keep what an outcome brought."""
-        if isinstance(outcome.answer, CrashError) and not isinstance(outcome.answer, QuarantinedError):
-            quarantine(outcome.answer, self._cache)
-        self._cache.add_counts(outcome.counts)
-        self._waiting |= outcome.entries
-        self._size += sum(map(len, outcome.entries.values()))
-        if self._size > _WRITTEN_BYTES or time.monotonic() - self._written > _WRITTEN_EVERY_S:
-            self.flush()
-
-    def flush(self) -> None:
-        """Write what waits."""
-        if self._waiting:
-            self._cache.put(self._waiting)
-        self._waiting = {}
-        self._size = 0
-        self._written = time.monotonic()
+def keep(
+    outcomes: Iterable[Outcome],
+    cache: FeatureCache,
+    also_kept: Callable[[Outcome], Mapping[str, bytes]] | None = None,
+) -> None:
+    """Write what was found out about a group of files, and why some crashed, into the cache; count what was counted."""
+    most = min([_WRITTEN_BYTES, *(tier.max_bytes // 10 for tier in cache.tiers if isinstance(tier, DiskTier))])
+    entries: dict[str, bytes] = {}
+    for outcome in map(noted, outcomes):
+        cache.add_counts(outcome.counts)
+        entries |= {**outcome.entries, **(also_kept(outcome) if also_kept else {})}
+        if sum(map(len, entries.values())) > most:
+            cache.put(entries)
+            entries = {}
+    if entries:
+        cache.put(entries)
 
 
-def _task(
-    level: AnalysisLevel, series: bool, cache: FeatureCache | None, limits: Limits, worker_limits: WorkerLimits
+def known_outcome(
+    path: str, *, level: AnalysisLevel, cache: FeatureCache, retry_quarantined: bool = False
+) -> Outcome | None:
+    """The outcome of a file that needs no worker, or None. Of a URL a worker finds that out: it may take a while.
+
+    Raises:
+        FileAccessError: the file is missing or can't be looked at.
+    """
+    if is_url(path):
+        return None
+    analysis = remembered(path, level=level, cache=cache)
+    if analysis is not None:
+        return Outcome(path, analysis.features)
+    error = None if retry_quarantined else quarantined(path, cache)
+    return Outcome(path, error) if error is not None else None
+
+
+def worker_task(
+    level: AnalysisLevel,
+    series: bool,
+    cache: FeatureCache | None,
+    limits: Limits,
+    worker_limits: WorkerLimits,
+    *,
+    retry_quarantined: bool,
+    alone: bool = False,
 ) -> Task:
+    """What this process's workers are told."""
     tiers = cache.tiers if cache is not None else ()
     files = [str(tier.path.absolute()) for tier in tiers if isinstance(tier, DiskTier)]
     urls = [url for tier in tiers if (url := getattr(tier, "url", None)) is not None]
@@ -118,4 +128,6 @@ def _task(
         limits=limits,
         memory_bytes=worker_limits.memory_bytes,
         parent=os.getpid(),
+        retry_quarantined=retry_quarantined,
+        alone=alone,
     )

@@ -7,19 +7,22 @@ import faulthandler
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from samplemind.cache import Tier
-from samplemind.cache.collecting import CollectingCache
+from samplemind.cache.collecting import BusyError, CollectingCache
 from samplemind.cache.disk import DiskTier
 from samplemind.errors import AnalysisError
 from samplemind.pipeline import analyze_file
 from samplemind.plain import from_plain
 from samplemind.version import __version__
 from samplemind.warmup import warm_up
-from samplemind.workers.limits import die_with, give_way, limit_cpu, limit_memory
+from samplemind.workers.fetch import STALL_S, analyze_url
+from samplemind.workers.limits import MEGABYTE, die_with, give_way, limit_cpu, limit_memory
 from samplemind.workers.protocol import receive, send
+from samplemind.workers.remote import is_url
 from samplemind.workers.task import Task
 
 
@@ -47,17 +50,32 @@ def serve(questions: BinaryIO, answers: BinaryIO) -> None:
     die_with(task.parent)
     give_way()
     warm_up(task.level)
-    cache = CollectingCache(_tiers(task)) if task.use_cache else None
+    cache = CollectingCache(_tiers(task), folder=_folder(task)) if task.use_cache else None
     limit_memory(task.memory_bytes)
     send(answers, {"ready": os.getpid()})
     while (question := receive(questions)) is not None:
+        if "stored" in question[0]:
+            if cache is not None:
+                cache.stored()
+            continue
+        per_mb = question[0]["cpu_s_per_mb"]
         for path, cpu_s in question[0]["files"]:
             send(answers, {"start": path})
             limit_cpu(cpu_s)
-            answer, blobs = _answer(path, task, cache)
+
+            def sized(size: int, cpu_s: float = cpu_s, per_mb: float = per_mb) -> None:
+                send(answers, {"size": size})
+                limit_cpu(cpu_s + size / MEGABYTE * per_mb)
+
+            answer, blobs = _answer(path, task, cache, sized)
             send(answers, answer, blobs)
             if "exhausted" in answer:
                 sys.exit(1)  # what is left in memory is of no use to the next file
+
+
+def _folder(task: Task) -> Path | None:
+    """Where processes agree who computes what; only if the parent says when it has stored the answers."""
+    return Path(task.cache_file).parent if task.alone and task.cache_file is not None else None
 
 
 def _tiers(task: Task) -> list[Tier]:
@@ -71,14 +89,30 @@ def _tiers(task: Task) -> list[Tier]:
     return tiers
 
 
-def _answer(path: str, task: Task, cache: CollectingCache | None) -> tuple[dict[str, Any], list[bytes]]:
+def _answer(
+    path: str, task: Task, cache: CollectingCache | None, sized: Callable[[int], None]
+) -> tuple[dict[str, Any], list[bytes]]:
     try:
-        analysis = analyze_file(path, level=task.level, cache=cache, limits=task.limits, series=task.series)
+        if is_url(path):
+            analysis = analyze_url(
+                path,
+                level=task.level,
+                cache=cache,
+                limits=task.limits,
+                series=task.series,
+                retry_quarantined=task.retry_quarantined,
+                sized=sized,
+                stall_s=STALL_S,
+            )
+        else:
+            analysis = analyze_file(path, level=task.level, cache=cache, limits=task.limits, series=task.series)
     except MemoryError:
         return {"exhausted": path}, []
     except AnalysisError as error:
         if isinstance(error.__cause__, MemoryError):
             return {"exhausted": path}, []
+        if isinstance(error.__cause__, BusyError):
+            return {"busy": path}, []
         return {"end": path, "error": {"type": type(error).__name__, "reason": error.reason}}, []
     entries = cache.collected() if cache else {}
     answer = {

@@ -7,6 +7,8 @@ import math
 import os
 import signal
 import sys
+import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -101,8 +103,22 @@ def die_with(parent: int) -> None:
 
         pr_set_pdeathsig = 1
         ctypes.CDLL(None, use_errno=True).prctl(pr_set_pdeathsig, signal.SIGKILL)
-    if hasattr(os, "getppid") and os.getppid() != parent:  # it died before that
+    else:
+        threading.Thread(target=_end_without, args=[parent], daemon=True).start()
+    if os.getppid() != parent:  # it died before that
         os._exit(1)
+
+
+def _end_without(parent: int) -> None:
+    while os.getppid() == parent and _is_there(parent):
+        time.sleep(1)
+    os._exit(1)
+
+
+def _is_there(process: int) -> bool:
+    import psutil  # on Windows the parent's number stays when it is gone
+
+    return psutil.pid_exists(process)
 
 
 def give_way() -> None:

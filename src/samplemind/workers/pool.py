@@ -12,8 +12,9 @@ from typing import Final
 
 from samplemind.errors import CrashError, WorkerStartError
 from samplemind.workers.limits import WorkerLimits
-from samplemind.workers.order import groups
+from samplemind.workers.order import Line
 from samplemind.workers.process import Outcome, WorkerDiedError, WorkerProcess
+from samplemind.workers.remote import shown
 from samplemind.workers.task import Task
 
 _LOOK_S: Final = 0.1
@@ -26,7 +27,7 @@ _FALSE_RESTARTS: Final = 20
 """The same where some were ready: then something is about that kills them now and then."""
 
 Known = Callable[[str], Outcome | None]
-_Group = list[tuple[str, int]]
+Store = Callable[[list[Outcome]], None]
 
 
 class Pool:
@@ -43,77 +44,46 @@ class Pool:
     def __init__(self, task: Task, *, workers: int, limits: WorkerLimits) -> None:
         self.task = task
         self.limits = limits
-        self._count = workers
-        self._workers: set[WorkerProcess] = set()
+        self.workers = workers
+        self._processes: set[WorkerProcess] = set()
         self._guard = threading.Lock()
         self._first = threading.Lock()
         self._compiled = threading.Event()
         self._stopped = threading.Event()
 
-    def outcomes(self, paths: Iterable[str], known: Known = lambda path: None) -> Generator[Outcome, None, None]:
+    def outcomes(
+        self, paths: Iterable[str], *, known: Known = lambda path: None, store: Store = lambda outcomes: None
+    ) -> Generator[Outcome, None, None]:
         """Outcomes as they come, in no particular order.
 
         Args:
-            paths: read as they are needed, in the threads that mind the workers, one at a time.
-            known: gives the outcome of a path that no worker is needed for. Called likewise.
+            paths: read as they are needed, in a thread of their own.
+            known: gives the outcome of a path that no worker is needed for. Called there too.
+            store: keeps the outcomes of a group of files. Called in the threads that mind the workers, before anybody
+                sees the outcomes.
         """
-        results: queue.Queue[Outcome | BaseException | None] = queue.Queue(_QUEUED)
         self._stopped.clear()
-
-        def put(item: Outcome | BaseException | None) -> None:
-            while not self._stopped.is_set():
-                with contextlib.suppress(queue.Full):
-                    results.put(item, timeout=_LOOK_S)
-                    return
-
-        def unknown() -> Iterator[str]:
-            for path in paths:
-                if self._stopped.is_set():
-                    return
-                outcome = known(path)
-                if outcome is None:
-                    yield path
-                else:
-                    put(outcome)
-
-        source = groups(unknown(), workers=self._count)
-        reading = threading.Lock()
-
-        def work() -> None:
-            try:
-                with contextlib.closing(_Minder(self)) as minder:
-                    while not self._stopped.is_set():
-                        with reading:
-                            group = next(source, None)
-                        if group is None:
-                            break
-                        for outcome in minder.outcomes(group):
-                            put(outcome)
-            except BaseException as error:  # whatever it is, the reader must hear of it
-                put(error)
-            put(None)
-
-        threads = [threading.Thread(target=work, daemon=True) for _ in range(self._count)]
-        threads.append(threading.Thread(target=self._watch, daemon=True))
+        run = _Run(self, known, store)
+        threads = [threading.Thread(target=self.watch, daemon=True)]
+        threads += [threading.Thread(target=run.mind, daemon=True) for _ in range(self.workers)]
         for thread in threads:
             thread.start()
+        threading.Thread(target=run.read, args=[paths], daemon=True).start()
         try:
-            working = self._count
-            while working:
-                item = results.get()
-                if item is None:
-                    working -= 1
-                elif isinstance(item, Outcome):
-                    yield item
-                else:
-                    raise item
+            yield from run.outcomes(1 + self.workers)
         finally:
-            self._stopped.set()
-            with self._guard:
-                for worker in self._workers:
-                    worker.end()
+            self.stop()
+            run.line.end()
+            # Not for who reads the paths: they may come from somewhere that never says more.
             for thread in threads:
                 thread.join()
+
+    def stop(self) -> None:
+        """End all workers, and start no more."""
+        self._stopped.set()
+        with self._guard:
+            for worker in self._processes:
+                worker.end()
 
     def start(self) -> WorkerProcess:
         """A worker that is ready.
@@ -131,7 +101,7 @@ class Pool:
     def forget(self, worker: WorkerProcess) -> None:
         """End a worker."""
         with self._guard:
-            self._workers.discard(worker)
+            self._processes.discard(worker)
         worker.close()
 
     @property
@@ -148,8 +118,11 @@ class Pool:
         with self._guard:
             if self._stopped.is_set():
                 raise WorkerDiedError("was called off")
-            worker = WorkerProcess(self.limits)
-            self._workers.add(worker)
+            try:
+                worker = WorkerProcess(self.limits)
+            except OSError as error:
+                raise WorkerDiedError(f"can't be started: {error}") from error
+            self._processes.add(worker)
         try:
             worker.begin(self.task)
         except WorkerDiedError:
@@ -157,46 +130,127 @@ class Pool:
             raise
         return worker
 
-    def _watch(self) -> None:
+    def watch(self) -> None:
+        """Hold the workers to their limits, until the pool is stopped."""
         while not self._stopped.wait(_LOOK_S):
             with self._guard:
-                workers = list(self._workers)
+                workers = list(self._processes)
             for worker in workers:
                 worker.watch()
 
 
-class _Minder:
+class _Run:
+    """One run of a pool: what its threads share. Each says None when it is done, or what went wrong before that."""
+
+    def __init__(self, pool: Pool, known: Known, store: Store) -> None:
+        self.line = Line(workers=pool.workers)
+        self._pool = pool
+        self._known = known
+        self._store = store
+        self._results: queue.Queue[Outcome | BaseException | None] = queue.Queue(_QUEUED)
+
+    def outcomes(self, threads: int) -> Iterator[Outcome]:
+        """Outcomes, until so many threads are done."""
+        while threads:
+            item = self._results.get()
+            if item is None:
+                threads -= 1
+            elif isinstance(item, Outcome):
+                yield item
+            else:
+                raise item
+
+    def read(self, paths: Iterable[str]) -> None:
+        """A thread's work: paths into the line, but those that are known."""
+        with self._telling(), contextlib.ExitStack() as ends:
+            ends.callback(self.line.end)
+            for path in paths:
+                if self._pool.stopped:
+                    return
+                outcome = self._known(path)
+                if outcome is None:
+                    self.line.add(path)
+                else:
+                    self._put(outcome)
+
+    def mind(self) -> None:
+        """A thread's work: groups from the line through a worker."""
+        with self._telling(), contextlib.closing(Minder(self._pool)) as minder:
+            while not self._pool.stopped and (group := self.line.take()):
+                while group:
+                    found = list(minder.outcomes(group))
+                    self._store(found)
+                    group = minder.stored()
+                    for outcome in found:
+                        self._put(outcome)
+
+    @contextlib.contextmanager
+    def _telling(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException as error:  # whatever it is, who waits for outcomes must hear of it
+            self._put(error)
+        finally:
+            self._put(None)
+
+    def _put(self, item: Outcome | BaseException | None) -> None:
+        while not self._pool.stopped:
+            with contextlib.suppress(queue.Full):
+                self._results.put(item, timeout=_LOOK_S)
+                return
+
+
+class Minder:
     """Keeps one worker at work, and starts another one when it dies."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._worker: WorkerProcess | None = None
+        self._later: list[tuple[str, int]] = []
 
-    def outcomes(self, group: _Group) -> Iterator[Outcome]:
-        """An outcome for each file."""
+    def outcomes(self, group: Iterable[tuple[str, int]]) -> Iterator[Outcome]:
+        """An outcome for each file but those that `stored` gives back."""
         left = deque(group)
+        if self._worker is not None and not self._worker.alive:  # it died while it had nothing to do
+            self.close()
         suspect: str | None = None
         while left and not self._pool.stopped:
             worker = self._worker = self._worker or self._started()
             together = [left[0]] if suspect is not None else list(left)
             try:
                 for outcome in worker.outcomes(together):
-                    left.popleft()
+                    file = left.popleft()
                     suspect = None
-                    yield outcome
+                    if outcome is None:
+                        self._later.append(file)
+                    else:
+                        yield outcome
             except WorkerDiedError as death:
                 self._pool.forget(worker)
                 self._worker = None
                 path = left[0][0]
                 if suspect is not None:
                     left.popleft()
-                    yield Outcome(path, CrashError(path, str(death)))
+                    yield Outcome(path, CrashError(shown(path), str(death)))
                 suspect = path if suspect is None else None
+
+    def stored(self) -> list[tuple[str, int]]:
+        """The outcomes are where other processes find them; they need not wait for this worker any more.
+
+        Returns:
+            Files that another process had in hand, to be tried again.
+        """
+        if self._worker is not None:
+            with contextlib.suppress(WorkerDiedError):  # it holds nothing then
+                self._worker.stored()
+        later, self._later = self._later, []
+        return later
 
     def close(self) -> None:
         """End the worker."""
         if self._worker is not None:
             self._pool.forget(self._worker)
+            self._worker = None
 
     def _started(self) -> WorkerProcess:
         for attempt in itertools.count(1):

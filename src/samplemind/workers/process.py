@@ -21,6 +21,7 @@ from samplemind.result import AudioFeatures
 from samplemind.version import __version__
 from samplemind.workers.limits import WorkerLimits
 from samplemind.workers.protocol import receive, send
+from samplemind.workers.remote import shown
 from samplemind.workers.task import Task
 
 _LAST_WORDS: Final = 2000
@@ -83,26 +84,53 @@ class WorkerProcess:
             self._deadline = float("inf")
             self._idle_bytes = self._resident()
 
-    def outcomes(self, files: Iterable[tuple[str, int]]) -> Iterator[Outcome]:
+    def outcomes(self, files: Iterable[tuple[str, int]]) -> Iterator[Outcome | None]:
         """Have it analyse files, given with their sizes in bytes.
+
+        Yields:
+            An outcome for each file; None for one that another process has in hand: try it again after `stored`.
 
         Raises:
             WorkerDiedError: it died over the first file that has no outcome.
         """
         files = list(files)
-        self._tell({"files": [(path, self.limits.cpu_for(size)) for path, size in files]})
+        self._tell(
+            {
+                "files": [(path, self.limits.cpu_for(size)) for path, size in files],
+                "cpu_s_per_mb": self.limits.cpu_s_per_mb,
+            }
+        )
         for _, size in files:
             self._hear()  # that it starts
-            with self._guard:
-                self._patience = self.limits.wall_for(size)
-                self._deadline = time.monotonic() + self._patience
+            self._allow(size)
             message, blobs = self._hear()
+            while "size" in message:  # of what is elsewhere, only the worker gets to know it
+                self._allow(message["size"])
+                message, blobs = self._hear()
             with self._guard:
                 self._deadline = float("inf")
             if "exhausted" in message:
                 self.end(f"needed more than {_gigabytes(self.limits.memory_bytes)} of memory")
                 raise WorkerDiedError(self._why())
-            yield _outcome(message, blobs)
+            yield None if "busy" in message else _outcome(message, blobs)
+
+    def stored(self) -> None:
+        """Tell it that others find its answers now.
+
+        Raises:
+            WorkerDiedError: it is gone.
+        """
+        self._tell({"stored": True})
+
+    def _allow(self, size: int) -> None:
+        with self._guard:
+            self._patience = self.limits.wall_for(size)
+            self._deadline = time.monotonic() + self._patience
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return self._process.poll() is None
 
     def watch(self) -> None:
         """End it if it takes too long, or too much memory. Called now and then by the parent."""
@@ -176,7 +204,7 @@ def _outcome(message: dict[str, Any], blobs: list[bytes]) -> Outcome:
     path = message["end"]
     if "error" in message:
         kind = getattr(errors, message["error"]["type"], InternalError)
-        return Outcome(path, kind(path, message["error"]["reason"]))
+        return Outcome(path, kind(shown(path), message["error"]["reason"]))
     features = AudioFeatures.from_dict(message["features"])
     keys = message["keys"]
     if len(blobs) > len(keys):

@@ -14,7 +14,9 @@ class Task:
     """What a worker is told once, at its start.
 
     `cache_file` and `redis_url` are where answers are looked up; a worker never writes there. `parent` is the process
-    that it ends with.
+    that it ends with. `retry_quarantined` matters for URLs: whether one crashed a worker before, only
+    the worker that asks for it can tell. With `alone`, nobody else on this machine computes what it computes, until the
+    parent says that it has stored the answers.
     """
 
     level: AnalysisLevel
@@ -25,4 +27,6 @@ class Task:
     limits: Limits
     memory_bytes: int
     parent: int
+    retry_quarantined: bool = False
+    alone: bool = False
     version: str = __version__

@@ -11,7 +11,7 @@ _original = samplemind.pipeline.analyze_file
 
 
 def analyze_file(path, **options):  # type: ignore[no-untyped-def]
-    name = os.path.basename(path)
+    name = os.path.basename(options.get("name") or path)
     if "segfault" in name or ("once" in name and _first_time(path)):
         sys.stderr.write("about to fall\n")
         ctypes.string_at(0)

@@ -1,0 +1,264 @@
+"""A node's side of a cluster: groups of paths come in, outcomes go out as plain data.
+
+Any `concurrent.futures.Executor` may call `analyze_group`, in threads or processes, here or elsewhere. The files are
+analysed by worker processes of this machine, as in a batch; they stay ready for the next group.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import dataclasses
+import json
+import platform
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from samplemind import errors
+from samplemind.audio import Limits
+from samplemind.cache import FeatureCache
+from samplemind.errors import AnalysisError, InternalError, WorkerStartError
+from samplemind.features.levels import AnalysisLevel
+from samplemind.plain import from_plain, to_plain
+from samplemind.result import AudioFeatures
+from samplemind.settings import load_settings
+from samplemind.version import __version__
+from samplemind.workers.batch import keep, known_outcome, worker_task
+from samplemind.workers.limits import WorkerLimits
+from samplemind.workers.order import size_of
+from samplemind.workers.pool import Minder, Pool
+from samplemind.workers.process import Outcome
+from samplemind.workers.quarantine import PREFIX as QUARANTINED
+from samplemind.workers.quarantine import noted
+from samplemind.workers.shards import ShardFolder
+
+_IDLE_S: Final = 60.0
+"""Seconds without a group after which workers end."""
+_LOOK_S: Final = 5.0
+"""How often that is looked at."""
+
+
+@dataclass(frozen=True)
+class GroupTask:
+    """What a node is told with every group.
+
+    `redis_url` wins over the node's own setting. `output` is the folder or URL where the node writes shards.
+    """
+
+    level: AnalysisLevel
+    series: bool
+    use_cache: bool
+    redis_url: str | None
+    limits: Limits
+    worker_limits: WorkerLimits
+    retry_quarantined: bool
+    output: str | None = None
+    version: str = __version__
+
+
+def analyze_group(task_json: str, paths: list[str], shard: str | None = None) -> dict[str, Any]:
+    """Analyse a group of files.
+
+    Args:
+        task_json: a `GroupTask` as JSON.
+        paths: files as this machine knows them, and URLs.
+        shard: name of the shard that the group becomes, if the task has an output.
+
+    Returns:
+        ``outcomes``, one for each path, as `packed` gives them; or ``shard`` with what `Shard` holds; or ``refused``
+        with a reason that would be the same for every group.
+
+    Raises:
+        WorkerStartError: worker processes can't be started here, or were called off.
+    """
+    described = json.loads(task_json)
+    if described.get("version") != __version__:
+        return {"refused": f"the node {platform.node()} has samplemind {__version__}"}
+    task: GroupTask = from_plain(GroupTask, described)
+    if task.output is None or shard is None:
+        return {"outcomes": [packed(outcome) for outcome in _workers(task_json, task).outcomes(paths)]}
+    folder = ShardFolder(task.output)
+    written = folder.found(shard) or folder.write(shard, _workers(task_json, task).outcomes(paths, kept=True))
+    return {"shard": to_plain(written)}
+
+
+def end_workers() -> None:
+    """End this process's workers, also those at work; groups that they had fail."""
+    with _guard:
+        workers = [*_kept.values()]
+        _kept.clear()
+    for each in workers:
+        each.close()
+
+
+def packed(outcome: Outcome) -> dict[str, Any]:
+    """An outcome as plain data, with the cache's entries and the series as bytes."""
+    plain: dict[str, Any] = {
+        "path": outcome.path,
+        "entries": dict(outcome.entries),
+        "counts": dict(outcome.counts),
+        "computed": outcome.computed,
+    }
+    answer = outcome.answer
+    if isinstance(answer, AnalysisError):
+        return {**plain, "error": [type(answer).__name__, answer.path, answer.reason]}
+    if answer.series is not None:
+        import numpy as np
+        from safetensors.numpy import save
+
+        plain["series"] = save({name: np.ascontiguousarray(rows) for name, rows in answer.series.items()})
+    return {**plain, "features": answer.to_dict()}
+
+
+def unpacked(plain: dict[str, Any]) -> Outcome:
+    """The outcome that `packed` turned into plain data."""
+    answer: AudioFeatures | AnalysisError
+    if "error" in plain:
+        kind, path, reason = plain["error"]
+        answer = getattr(errors, kind, InternalError)(path, reason)
+    else:
+        answer = AudioFeatures.from_dict(plain["features"])
+        if "series" in plain:
+            from safetensors.numpy import load
+
+            answer = dataclasses.replace(answer, series=load(plain["series"]))
+    return Outcome(plain["path"], answer, plain["entries"], plain["counts"], plain["computed"])
+
+
+class _Workers:
+    """This process's workers for one task: as many as groups come at a time, ready for the next ones.
+
+    Args:
+        task: what the groups are analysed for.
+    """
+
+    def __init__(self, task: GroupTask) -> None:
+        self._task = task
+        self._cache = _node_cache(task.redis_url) if task.use_cache else None
+        limits = task.worker_limits
+        self._pool = Pool(
+            worker_task(
+                task.level, task.series, self._cache, task.limits, limits, retry_quarantined=task.retry_quarantined
+            ),
+            workers=0,
+            limits=limits,
+        )
+        self._idle: list[Minder] = []
+        self._guard = threading.Lock()
+        self._busy = 0
+        self._used = time.monotonic()
+        threading.Thread(target=self._pool.watch, daemon=True).start()
+
+    def outcomes(self, paths: list[str], *, kept: bool = False) -> list[Outcome]:
+        """An outcome for each path, in their order.
+
+        Args:
+            paths: files.
+            kept: write what was found into this node's cache, rather than leave it to the parent.
+
+        Raises:
+            WorkerStartError: no worker can be started, or they were called off.
+        """
+        found: dict[str, Outcome] = {}
+        unknown = []
+        for path in dict.fromkeys(paths):
+            outcome = self._known(path)
+            if outcome is None:
+                unknown.append((path, size_of(path)))
+            else:
+                found[path] = outcome
+        if unknown:
+            with self._minder() as minder:
+                found |= {outcome.path: noted(outcome) for outcome in minder.outcomes(unknown)}
+        if any(path not in found for path in paths):
+            raise WorkerStartError("the workers were called off")
+        if self._cache is not None:
+            keep(found.values() if kept else map(_only_crash, found.values()), self._cache)
+        return [found[path] for path in paths]
+
+    def close(self) -> None:
+        """End all of them."""
+        self._pool.stop()
+        with self._guard:
+            idle, self._idle = self._idle, []
+        for minder in idle:
+            minder.close()
+        if self._cache is not None:
+            self._cache.close()
+
+    @property
+    def idle_s(self) -> float:
+        """For how many seconds there was no group."""
+        with self._guard:
+            return 0.0 if self._busy else time.monotonic() - self._used
+
+    @contextlib.contextmanager
+    def _minder(self) -> Iterator[Minder]:
+        with self._guard:
+            self._busy += 1
+            minder = self._idle.pop() if self._idle else Minder(self._pool)
+        try:
+            yield minder
+        finally:
+            with self._guard:
+                self._busy -= 1
+                self._used = time.monotonic()
+                over = self._pool.stopped
+                if not over:
+                    self._idle.append(minder)
+            if over:
+                minder.close()
+
+    def _known(self, path: str) -> Outcome | None:
+        task = self._task
+        if self._cache is None or task.series:
+            return None
+        try:
+            return known_outcome(path, level=task.level, cache=self._cache, retry_quarantined=task.retry_quarantined)
+        except AnalysisError as unreadable:
+            return Outcome(path, unreadable.with_traceback(None))
+
+
+def _only_crash(outcome: Outcome) -> Outcome:
+    """What a node keeps whoever keeps the rest: a crash. The parent may be unable to tell whether the file is the same."""
+    entries = {key: value for key, value in outcome.entries.items() if key.startswith(QUARANTINED)}
+    return dataclasses.replace(outcome, entries=entries, counts={})
+
+
+_guard = threading.Lock()
+_kept: dict[str, _Workers] = {}
+atexit.register(end_workers)
+
+
+def _workers(task_json: str, task: GroupTask) -> _Workers:
+    with _guard:
+        if not _kept:
+            threading.Thread(target=_end_idle, daemon=True).start()
+        if task_json not in _kept:
+            _kept[task_json] = _Workers(task)
+        return _kept[task_json]
+
+
+def _end_idle() -> None:
+    """End workers that nobody needs any more: a node may outlive many runs."""
+    while True:
+        time.sleep(_LOOK_S)
+        with _guard:
+            idle = [key for key, workers in _kept.items() if workers.idle_s > _IDLE_S]
+            ending = [_kept.pop(key) for key in idle]
+            over = not _kept
+        for workers in ending:
+            workers.close()
+        if over:
+            return
+
+
+def _node_cache(redis_url: str | None) -> FeatureCache:
+    """The cache that this machine's settings name."""
+    settings = load_settings()
+    return FeatureCache.at(
+        settings.cache_folder, max_bytes=settings.cache_max_bytes, redis_url=redis_url or settings.redis_url
+    )

@@ -1,0 +1,330 @@
+"""Groups of files on executors of several kinds, Dask's among them: each file has its outcome, whatever nodes do."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from samplemind import AudioEngine, AudioFeatures, FeatureCache
+from samplemind.audio import Limits
+from samplemind.errors import CrashError, FileAccessError, QuarantinedError, WorkerStartError
+from samplemind.features.levels import AnalysisLevel
+from samplemind.workers import node
+from samplemind.workers.cluster import batch_on, executor_for
+from samplemind.workers.limits import WorkerLimits
+from samplemind.workers.process import Outcome
+from tests.conftest import WriteWav
+from tests.signals import noise
+from tests.workers.conftest import MISBEHAVIOUR
+
+SKEW = Path(__file__).parent / "skew"
+PATIENCE_S = 60
+
+
+def run_on(executor: Executor, paths: list[str], *, slots: int = 2, **options: Any) -> list[Outcome]:
+    settings: dict[str, Any] = {
+        "level": AnalysisLevel.BASIC,
+        "cache": None,
+        "limits": Limits(),
+        "worker_limits": WorkerLimits(),
+    }
+    return list(batch_on(executor, paths, slots=lambda: slots, **{**settings, **options}))
+
+
+@pytest.fixture
+def threads() -> Iterator[Executor]:
+    with executor_for(None, jobs=2) as (executor, slots):
+        assert slots() == 2
+        yield executor
+
+
+@pytest.fixture
+def sounds(write_wav: WriteWav) -> list[str]:
+    return [str(write_wav(noise(0.2 + number / 50, seed=number), name=f"{number}.wav")) for number in range(40)]
+
+
+def expected(paths: list[str]) -> dict[str, AudioFeatures]:
+    with AudioEngine(cache=None) as engine:
+        return {path: engine.analyze_audio(path, level="basic") for path in paths}
+
+
+def test_threads_find_what_this_process_finds(threads: Executor, sounds: list[str], tmp_path: Path) -> None:
+    missing = str(tmp_path / "missing.wav")
+    found = {outcome.path: outcome.answer for outcome in run_on(threads, [*sounds, missing])}
+    error = found.pop(missing)
+    assert found == expected(sounds)
+    assert isinstance(error, FileAccessError)
+    assert error.reason == "no such file or directory"
+
+
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+def test_processes_find_what_this_process_finds(method: str, sounds: list[str]) -> None:
+    if method not in multiprocessing.get_all_start_methods():
+        pytest.skip(f"this system has no {method}")
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context(method)) as executor:
+        found = {outcome.path: outcome.answer for outcome in run_on(executor, sounds)}
+    assert found == expected(sounds)
+
+
+def test_what_nodes_found_is_in_the_cache(threads: Executor, sounds: list[str], tmp_path: Path) -> None:
+    time.sleep(2.1)  # until then a file may change within the resolution of its times
+    with contextlib.closing(FeatureCache.at(tmp_path / "parent")) as cache:
+        first = run_on(threads, sounds, cache=cache)
+        assert all(outcome.computed for outcome in first)
+        assert cache.stats().computed == len(sounds)
+        again = run_on(threads, sounds, cache=cache)
+    assert not any(outcome.computed for outcome in again)
+    assert {outcome.path: outcome.answer for outcome in again} == {outcome.path: outcome.answer for outcome in first}
+
+
+def test_series_come_through(threads: Executor, sounds: list[str]) -> None:
+    [outcome] = run_on(threads, sounds[:1], series=True, level=AnalysisLevel.STANDARD)
+    with AudioEngine(cache=None) as engine:
+        answer = engine.analyze_audio(sounds[0], series=True)
+    assert isinstance(outcome.answer, AudioFeatures)
+    assert outcome.answer == answer
+    assert outcome.answer.series is not None
+    assert answer.series is not None
+    assert all((outcome.answer.series[name] == answer.series[name]).all() for name in answer.series)
+
+
+@pytest.mark.usefixtures("misbehaving")
+def test_a_file_that_kills_its_worker_costs_that_file_and_is_quarantined(
+    threads: Executor, write_wav: WriteWav, tmp_path: Path
+) -> None:
+    names = ["segfault", "once", *map(str, range(10))]
+    paths = [str(write_wav(noise(0.2, seed=number), name=f"{name}.wav")) for number, name in enumerate(names)]
+    with contextlib.closing(FeatureCache.at(tmp_path / "parent")) as cache:
+        found = {Path(outcome.path).stem: outcome.answer for outcome in run_on(threads, paths, cache=cache)}
+        assert type(found.pop("segfault")) is CrashError
+        assert found.keys() == {"once", *map(str, range(10))}
+        assert all(isinstance(answer, AudioFeatures) for answer in found.values())
+        [outcome] = run_on(threads, paths[:1], cache=cache)
+        assert type(outcome.answer) is QuarantinedError
+        [outcome] = run_on(threads, paths[:1], cache=cache, retry_quarantined=True)
+        assert type(outcome.answer) is CrashError
+    with contextlib.closing(FeatureCache.at(tmp_path / "another")) as cache:  # the node remembers, too
+        [outcome] = run_on(threads, paths[:1], cache=cache)
+    assert type(outcome.answer) is QuarantinedError
+
+
+class Unlucky(Executor):
+    """Threads on which the first groups fail, as if their nodes were lost."""
+
+    def __init__(self, losses: int) -> None:
+        self.losses = losses
+        self.flying = 0
+        self.most = 0
+        self._threads = ThreadPoolExecutor(2)
+        self._guard = threading.Lock()
+
+    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        with self._guard:
+            self.losses -= 1
+            self.flying += 1
+            self.most = max(self.most, self.flying)
+            lost = self.losses >= 0
+        future = self._threads.submit(_lost if lost else function, *args, **kwargs)
+        future.add_done_callback(self._landed)
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        self._threads.shutdown(wait, cancel_futures=cancel_futures)
+
+    def _landed(self, _: object) -> None:
+        with self._guard:
+            self.flying -= 1
+
+
+def _lost(*_: object) -> None:
+    raise ConnectionError("the node does not answer any more")
+
+
+def test_groups_of_lost_nodes_are_submitted_again(sounds: list[str]) -> None:
+    with Unlucky(losses=5) as executor:
+        found = {outcome.path: outcome.answer for outcome in run_on(executor, sounds)}
+    assert found == expected(sounds)
+
+
+def test_where_all_nodes_are_lost_each_file_has_an_error(sounds: list[str], tmp_path: Path) -> None:
+    with contextlib.closing(FeatureCache.at(tmp_path / "parent")) as cache, Unlucky(losses=10**9) as executor:
+        found = run_on(executor, sounds, cache=cache)
+        assert sorted(outcome.path for outcome in found) == sorted(sounds)
+        assert {str(outcome.answer).partition(": ")[2] for outcome in found} == {
+            "no node could analyse its group, in 4 tries: the node does not answer any more"
+        }
+        assert {type(outcome.answer) for outcome in found} == {CrashError}
+        assert sum(tier.state().entries for tier in cache.tiers) == 0  # the files are all right
+
+
+def test_paths_are_read_as_they_are_needed_and_few_groups_are_in_flight(write_wav: WriteWav) -> None:
+    path = str(write_wav(noise(0.1)))
+    read = 0
+
+    def endless() -> Iterator[str]:
+        nonlocal read
+        while True:
+            read += 1
+            yield path
+
+    with Unlucky(losses=0) as executor:
+        outcomes = batch_on(
+            executor,
+            endless(),
+            level=AnalysisLevel.BASIC,
+            cache=None,
+            limits=Limits(),
+            worker_limits=WorkerLimits(),
+            slots=lambda: 2,
+        )
+        for done, _ in enumerate(outcomes):
+            if done == 1000:
+                break
+        outcomes.close()
+        assert executor.most <= 8
+    assert read <= 1000 + 10 * 32
+
+
+def test_an_executor_that_is_broken_says_so(sounds: list[str]) -> None:
+    executor = ThreadPoolExecutor(1)
+    executor.shutdown()
+    with pytest.raises(WorkerStartError, match="takes no more work: cannot schedule"):
+        run_on(executor, sounds)
+
+
+def test_another_version_of_a_node_is_refused(
+    threads: Executor, sounds: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(node, "__version__", "0.0.1")
+    with pytest.raises(WorkerStartError, match=r"has samplemind 0\.0\.1, and this is"):
+        run_on(threads, sounds)
+
+
+def test_workers_that_nobody_needs_end(threads: Executor, sounds: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(node, "_IDLE_S", 0.1)
+    monkeypatch.setattr(node, "_LOOK_S", 0.1)
+    run_on(threads, sounds)
+    started = time.monotonic()
+    while children():
+        assert time.monotonic() - started < PATIENCE_S
+        time.sleep(0.05)
+    assert len(run_on(threads, sounds)) == len(sounds)
+
+
+def children() -> list[psutil.Process]:
+    found = []
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found += [child] if "samplemind.worker" in " ".join(child.cmdline()) else []
+    return found
+
+
+class Dask:
+    """A scheduler and workers, each a process of its own on this machine."""
+
+    def __init__(self, folder: Path) -> None:
+        pytest.importorskip("distributed", reason="pip install 'samplemind[cluster]'")
+        self._folder = folder
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            port = listener.getsockname()[1]
+        self.address = f"tcp://127.0.0.1:{port}"
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self._start("dask_scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard")
+
+    def worker(self, *, path: Path | None = None) -> subprocess.Popen[bytes]:
+        """Start a worker; `path` comes first among the folders where it looks for modules."""
+        options = ("--nthreads", "1", "--no-nanny", "--no-dashboard", "--host", "127.0.0.1")
+        return self._start("dask_worker", self.address, *options, path=path)
+
+    def close(self) -> None:
+        for process in self._processes:
+            process.kill()
+            process.wait()
+
+    def _start(self, program: str, *options: str, path: Path | None = None) -> subprocess.Popen[bytes]:
+        environment = {**os.environ, "PYTHONPATH": str(path or "")}
+        command = [sys.executable, "-W", "ignore", "-m", f"distributed.cli.{program}", *options]
+        with (self._folder / f"{program}-{len(self._processes)}.log").open("wb") as log:
+            process = subprocess.Popen(command, env=environment, cwd=self._folder, stdout=log, stderr=log)
+        self._processes.append(process)
+        return process
+
+
+@pytest.fixture
+def dask(tmp_path: Path) -> Iterator[Dask]:
+    cluster = Dask(tmp_path)
+    yield cluster
+    cluster.close()
+
+
+def until(condition: Callable[[], bool]) -> None:
+    started = time.monotonic()
+    while not condition():
+        assert time.monotonic() - started < PATIENCE_S
+        time.sleep(0.05)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_a_dask_worker_that_is_killed_loses_nothing(dask: Dask, write_wav: WriteWav) -> None:
+    workers = [dask.worker(path=MISBEHAVIOUR), dask.worker(path=MISBEHAVIOUR)]
+    names = ["segfault", *map(str, range(150))]
+    paths = [str(write_wav(noise(0.5, seed=number), name=f"{name}.wav")) for number, name in enumerate(names)]
+    found = []
+    with executor_for(dask.address, jobs=1) as (executor, slots):
+        until(lambda: executor._client.scheduler_info()["n_workers"] == 2)  # type: ignore[attr-defined]
+        outcomes = batch_on(
+            executor,
+            paths,
+            level=AnalysisLevel.BASIC,
+            cache=None,
+            limits=Limits(),
+            worker_limits=WorkerLimits(),
+            slots=slots,
+        )
+        for outcome in outcomes:
+            found.append(outcome)
+            if len(found) == 1:
+                workers[0].send_signal(signal.SIGKILL)
+    assert sorted(outcome.path for outcome in found) == sorted(paths)
+    failed = [outcome.answer for outcome in found if not isinstance(outcome.answer, AudioFeatures)]
+    assert [(type(error), Path(error.path).name) for error in failed] == [(CrashError, "segfault.wav")]
+
+
+def test_dask_workers_of_another_version_are_refused(dask: Dask) -> None:
+    dask.worker(path=SKEW)
+    with pytest.raises(WorkerStartError, match=r"all nodes must have samplemind .*tcp://127.*has samplemind 0\.0\.1 "):
+        _until_workers(dask)
+
+
+def _until_workers(dask: Dask) -> None:
+    until(lambda: _asked(dask) > 0)
+
+
+def _asked(dask: Dask) -> int:
+    with executor_for(dask.address, jobs=1) as (_, slots):
+        return slots()
+
+
+def test_a_scheduler_that_does_not_answer_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("distributed", reason="pip install 'samplemind[cluster]'")
+    monkeypatch.setattr("samplemind.workers.cluster._REACH_S", 0.5)
+    with (
+        pytest.raises(WorkerStartError, match=r"the scheduler tcp://127\.0\.0\.1:9 can't be reached"),
+        executor_for("tcp://127.0.0.1:9", jobs=1),
+    ):
+        pass
