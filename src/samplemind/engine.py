@@ -8,7 +8,8 @@ import os
 import tempfile
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import IO, Any, Final, Literal
 
@@ -23,7 +24,10 @@ from samplemind.pipeline import Analysis, analyze_file
 from samplemind.result import AudioFeatures
 from samplemind.settings import Settings, load_settings
 from samplemind.workers.batch import batch
+from samplemind.workers.cluster import batch_on
+from samplemind.workers.fetch import analyze_url
 from samplemind.workers.limits import WorkerLimits, available_cores
+from samplemind.workers.remote import is_url
 from samplemind.workers.scanning import Scan
 
 PathLike = str | os.PathLike[str]
@@ -135,6 +139,8 @@ class AudioEngine:
         use_cache: bool = True,
         series: bool = False,
         jobs: int | None = None,
+        executor: Executor | None = None,
+        slots: Callable[[], int] | None = None,
         worker_limits: WorkerLimits | None = None,
         retry_quarantined: bool = False,
     ) -> Iterator[tuple[str, AudioFeatures | AnalysisError]]:
@@ -150,6 +156,9 @@ class AudioEngine:
             series: as for `analyze_audio`.
             jobs: worker processes; as many as there are cores by default. With 0 files are analysed in this process,
                 one by one and unprotected.
+            executor: where groups of files are sent, for example to other machines, which must have samplemind and
+                see the same paths; each has worker processes of its own there.
+            slots: how many groups the executor works on at a time, asked now and then; by default `jobs`.
             worker_limits: what one file may cost a worker.
             retry_quarantined: try files again that crashed their workers.
 
@@ -169,16 +178,19 @@ class AudioEngine:
             for path in named:
                 yield path, self._answer(path, level=level, use_cache=use_cache, series=series)
             return
-        outcomes = batch(
-            named,
-            level=level,
-            cache=self.cache if use_cache else None,
-            limits=self.limits,
-            workers=available_cores() if jobs is None else jobs,
-            worker_limits=worker_limits or WorkerLimits(),
-            series=series,
-            retry_quarantined=retry_quarantined,
-        )
+        common: dict[str, Any] = {
+            "level": level,
+            "cache": self.cache if use_cache else None,
+            "limits": self.limits,
+            "worker_limits": worker_limits or WorkerLimits(),
+            "series": series,
+            "retry_quarantined": retry_quarantined,
+        }
+        count = available_cores() if jobs is None else jobs
+        if executor is None:
+            outcomes = batch(named, workers=count, **common)
+        else:
+            outcomes = batch_on(executor, named, slots=slots or (lambda: count), **common)
         with contextlib.closing(outcomes):
             for outcome in outcomes:
                 failed = isinstance(outcome.answer, AnalysisError)
@@ -276,15 +288,14 @@ class AudioEngine:
         series: bool = False,
         name: str | None = None,
     ) -> Analysis:
+        options: dict[str, Any] = {
+            "level": named_level(level),
+            "cache": self.cache if use_cache else None,
+            "limits": self.limits,
+            "series": series,
+        }
         try:
-            analysis = analyze_file(
-                path,
-                level=named_level(level),
-                cache=self.cache if use_cache else None,
-                limits=self.limits,
-                series=series,
-                name=name,
-            )
+            analysis = analyze_url(path, **options) if is_url(path) else analyze_file(path, name=name, **options)
         except AnalysisError:
             self._count("failed")
             raise

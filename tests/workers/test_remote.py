@@ -189,6 +189,14 @@ def test_a_url_of_a_file_is_the_file(sound: Path, cache: FeatureCache) -> None:
     )
 
 
+def test_an_engine_takes_urls(pages: Pages, sound: Path, engine: AudioEngine) -> None:
+    (pages.folder / "a.wav").write_bytes(sound.read_bytes())
+    found = engine.analyze_audio(f"{pages.url}/a.wav", level="basic")
+    assert but_its_name(found) == but_its_name(here(sound))
+    with pytest.raises(FileAccessError, match="no such file or directory"):
+        engine.analyze_audio(f"{pages.url}/missing.wav")
+
+
 def test_pages_have_the_answers_of_their_files(pages: Pages, sound: Path) -> None:
     (pages.folder / "a.wav").write_bytes(sound.read_bytes())
     (pages.folder / "flaky.wav").write_bytes(sound.read_bytes())

@@ -16,6 +16,7 @@ import typer
 
 from samplemind.cli.outputs import Format, Output, output_for
 from samplemind.cli.progress import progress
+from samplemind.cli.shards import into_shards, is_place
 from samplemind.cli.sink import replaced, text_sink, uninterrupted
 from samplemind.cli.terminal import FAILED, INTERRUPTED, complain
 from samplemind.discovery import AUDIO_SUFFIXES, audio_files, listed
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     Answers = Generator[tuple[str, Answer], None, None]
 
 _STDIN: Final = "-"
-_STDOUT: Final = Path("-")
+_STDOUT: Final = "-"
 _STDIN_NAME: Final = "<stdin>"
 _FEW: Final = 3
 """So many files have a full report each; more have a row each, and a progress bar if those go elsewhere."""
@@ -48,7 +49,8 @@ def analyze(
     level: Annotated[str, typer.Option(help="How much to find out: basic, standard or detailed.")] = "standard",
     form: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.TABLE,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Print there, all at once at the end.")
+        str | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Print there, all at once at the end; or Parquet in DIR/."),
     ] = None,
     jobs: Annotated[
         int | None,
@@ -59,6 +61,9 @@ def analyze(
     retry_quarantined: Annotated[
         bool, typer.Option("--retry-quarantined", help="Try files again that crashed before.")
     ] = False,
+    scheduler: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Work on a Dask cluster: tcp://host:8786, or local:N to try.")
+    ] = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Neither look answers up nor keep them.")] = False,
     series: Annotated[
         Path | None, typer.Option(metavar="FILE.npz", help="Also write what runs along time, of exactly one file.")
@@ -73,8 +78,21 @@ def analyze(
     """
     arguments = _arguments(files or [], files_from)
     chosen = level_named(level)
-    output = None if output == _STDOUT else output
-    _check_targets(output, series, arguments if files_from is None else [*arguments, files_from])
+    if output is not None and is_place(output):
+        if series is not None or arguments == [_STDIN]:
+            raise typer.BadParameter("Parquet is written of files, without series", param_hint="--output")
+        into_shards(
+            arguments,
+            output,
+            level=chosen,
+            jobs=jobs,
+            scheduler=scheduler,
+            use_cache=not no_cache,
+            retry_quarantined=retry_quarantined,
+        )
+        return
+    target = None if output in (None, _STDOUT) else Path(output)
+    _check_targets(target, series, arguments if files_from is None else [*arguments, files_from])
     found = iter([_STDIN]) if arguments == [_STDIN] else audio_files(arguments)
     first = list(itertools.islice(found, _FEW + 1))
     if not first:
@@ -89,13 +107,18 @@ def analyze(
 
     tally = _Tally()
     try:
-        with AudioEngine() as engine, text_sink(output) as out:
+        with AudioEngine() as engine, text_sink(target) as out, contextlib.ExitStack() as ends:
             options = {"level": chosen, "use_cache": not no_cache, "series": series is not None}
             if arguments == [_STDIN]:
                 answers = _of_stream(engine, options)
             else:
                 # One file is analysed here: nothing else could be lost, and no worker need be started.
                 options |= {"jobs": 0 if single else jobs, "retry_quarantined": retry_quarantined}
+                if scheduler is not None:
+                    from samplemind.workers.cluster import dask_executor
+
+                    executor, slots = ends.enter_context(dask_executor(scheduler))
+                    options |= {"jobs": None, "executor": executor, "slots": slots}
                 answers = _of_files(engine, found, options)
                 if few:
                     answers = _in_order(answers, first)
@@ -103,7 +126,7 @@ def analyze(
                     answers = _with_progress(answers, arguments, tally)
             _print(answers, output_for(form, out, single=single, few=few), tally, series)
     except KeyboardInterrupt:
-        complain(f"interrupted: {tally}" + (f"; {output} was not written" if output else ""))
+        complain(f"interrupted: {tally}" + (f"; {target} was not written" if target else ""))
         raise typer.Exit(INTERRUPTED) from None
     if not few and sys.stderr.isatty():
         complain(str(tally))

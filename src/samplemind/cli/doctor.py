@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 State = Literal["good", "lacking", "broken", "fact"]
 
 _OLDEST_PYTHON: Final = (3, 11)
-_NEEDED: Final = ("numpy", "scipy", "numba", "soxr", "blake3", "safetensors", "filelock", "platformdirs", "psutil")
+_NEEDED: Final = ("numpy", "scipy", "numba", "soxr", "blake3", "safetensors", "platformdirs", "psutil")
 _DECODERS: Final = {
     "soundfile": "FLAC, AIFF, CAF and Ogg are then decoded by av alone",
     "av": "M4A, AAC, ALAC, WMA, WavPack, APE, MPC, TTA, DSF, AC-3, coded WAV and the sound of films can't be read",

@@ -223,7 +223,7 @@ class _Workers:
 
 
 def _only_crash(outcome: Outcome) -> Outcome:
-    """What a node keeps whoever keeps the rest: a crash. The parent may be unable to tell whether the file is the same."""
+    """What a node keeps whoever keeps the rest: the parent may be unable to tell whether a file is the same."""
     entries = {key: value for key, value in outcome.entries.items() if key.startswith(QUARANTINED)}
     return dataclasses.replace(outcome, entries=entries, counts={})
 
