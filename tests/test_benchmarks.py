@@ -14,6 +14,7 @@ from tests.conftest import REPOSITORY
     ("name", "options"),
     [
         ("against_librosa", ("--seconds", "2", "--pairs", "1")),
+        ("scanning", ("--files", "20", "--jobs", "1")),
         ("cached", ("--seconds", "2", "--pairs", "1")),
         ("cache_entries", ("--entries", "500")),
         ("scale", ("--files", "20", "--rounds", "1", "--warm-up", "0", "--no-dask")),
