@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import sqlite3
 import stat
 import subprocess
@@ -19,6 +20,7 @@ import pytest
 
 from samplemind.cache import CacheWarning, DiskTier, FeatureCache, MemoryTier, disk, filesystem, tables
 from samplemind.cache.filesystem import Mount
+from samplemind.cache.writing import WriteLock
 
 HOLD = """
 import pathlib, sys
@@ -26,6 +28,55 @@ from samplemind.cache.writing import WriteLock
 with WriteLock(pathlib.Path(sys.argv[1])).held(1):
     print("held", flush=True)
     sys.stdin.readline()
+"""
+
+FORKS = """
+import os, pathlib, sys, threading
+from samplemind.cache import FeatureCache
+troubles, stop = [], threading.Event()
+sys.unraisablehook = lambda trouble: troubles.append(repr(trouble.exc_value))
+cache = FeatureCache.at(sys.argv[1])
+cache.put({"parent": b"before"})
+
+def keep_writing():
+    while not stop.is_set():
+        cache.put({"busy": b"one"})
+
+def keep_making():
+    while not stop.is_set():
+        FeatureCache.at(sys.argv[1]).get("parent")
+
+def forks(name, number):
+    for each in range(number):
+        child = os.fork()
+        if child == 0:
+            cache.put({f"child {name} {each}": b"one"})
+            troubles.extend(["nothing read"] if cache.get("parent") != b"before" else [])
+            cache.close()
+            os._exit(len(troubles))
+        if os.waitpid(child, 0)[1]:
+            troubles.append("a child")
+
+busy = [threading.Thread(target=work) for work in (keep_writing, keep_making)]
+forking = [threading.Thread(target=forks, args=(name, 15)) for name in range(4)]
+for thread in busy + forking:
+    thread.start()
+forks("main", 40)
+for thread in forking:
+    thread.join()
+stop.set()
+for thread in busy:
+    thread.join()
+print(troubles)
+"""
+END = """
+import atexit, pathlib, sys, warnings
+tiers = []
+atexit.register(lambda: tiers[0].get("a"))  # runs last, and opens the file again
+from samplemind.cache import DiskTier
+tiers.append(DiskTier(pathlib.Path(sys.argv[1])))
+tiers[0].put({"a": b"one"})
+warnings.showwarning = lambda *_: tiers  # a module that is taken down late
 """
 
 posix_modes = pytest.mark.skipif(sys.platform == "win32", reason="POSIX modes")
@@ -88,13 +139,13 @@ class TestSharing:
             tier.close()
         assert (tmp_path / "cache.sqlite").stat().st_size < 300_000
 
-    def test_readers_do_not_wait_for_a_writer(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_readers_do_not_wait_for_a_writer(self, tmp_path: Path) -> None:
         tier, other = DiskTier(tmp_path / "cache.sqlite"), DiskTier(tmp_path / "cache.sqlite")
         tier.put({"a": b"one"})
         with other._writing() as connection:
             connection.execute("UPDATE entries SET used = 0")
             assert tier.get("a") == b"one"
-        monkeypatch.setattr(disk, "_WRITE_TIMEOUT_S", 1e6)
+        tier.write_timeout_s = 1e6
         with holder(tmp_path / "cache.sqlite"):
             assert tier.get("a") == b"one"  # noting the time of use would have to wait: it is left
             assert dict(tier.items()) == {"a": b"one"}
@@ -102,10 +153,10 @@ class TestSharing:
             tier.add_counts({"hits": 1})
             assert tier.counts() == {"hits": 1}
 
-    def test_whoever_waits_in_vain_is_told_for_whom(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(disk, "_WRITE_TIMEOUT_S", 0.2)
+    def test_whoever_waits_in_vain_is_told_for_whom(self, tmp_path: Path) -> None:
         path = tmp_path / "cache.sqlite"
         tier = DiskTier(path)
+        tier.write_timeout_s = 0.2
         tier.put({"a": b"one"})
         today = time.strftime("%Y-%m-%d")
         with holder(path, "with words") as process, pytest.raises(TimeoutError) as caught:
@@ -116,10 +167,10 @@ class TestSharing:
         assert today in message or time.strftime("%Y-%m-%d") in message
         tier.put({"b": b"two"})
 
-    def test_the_note_of_a_dead_process_names_nobody(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(disk, "_WRITE_TIMEOUT_S", 0.1)
+    def test_the_note_of_a_dead_process_names_nobody(self, tmp_path: Path) -> None:
         path = tmp_path / "cache.sqlite"
         tier = DiskTier(path)
+        tier.write_timeout_s = 0.1
         with holder(path) as process:
             pass
         note = Path(f"{path}.writer")
@@ -167,6 +218,140 @@ class TestSharing:
         fresh = FeatureCache.at(tmp_path)
         assert [fresh.get(f"child {number}") for number in range(10)] == [b"one"] * 10
         assert fresh.get("parent") == b"after"
+
+
+class TestLock:
+    """One writer at a time, and nobody waits for long."""
+
+    def test_two_of_one_process_exclude_each_other(self, tmp_path: Path) -> None:
+        one, other = WriteLock(tmp_path / "cache.sqlite"), WriteLock(tmp_path / "cache.sqlite")
+        for lock in (one, other):
+            with one.held(0), pytest.raises(TimeoutError, match=f"process {os.getpid()} "), lock.held(0.05):
+                pass
+        with other.held(0):
+            pass
+
+    def test_a_process_that_is_killed_frees_it(self, tmp_path: Path) -> None:
+        lock = WriteLock(tmp_path / "cache.sqlite")
+        with holder(tmp_path / "cache.sqlite") as process:
+            with pytest.raises(TimeoutError), lock.held(0):
+                pass
+            process.kill()
+            process.wait()
+            with lock.held(0):
+                pass
+
+    def test_many_processes_and_threads_lose_no_update(self, tmp_path: Path) -> None:
+        code = (
+            "import pathlib, sys, threading; from samplemind.cache.writing import WriteLock\n"
+            "path = pathlib.Path(sys.argv[1])\n"
+            "def count():\n"
+            "    for _ in range(50):\n"
+            "        with WriteLock(path).held(60): path.write_text(str(int(path.read_text()) + 1))\n"
+            "threads = [threading.Thread(target=count) for _ in range(2)]\n"
+            "[thread.start() for thread in threads]; [thread.join() for thread in threads]"
+        )
+        path = tmp_path / "number"
+        path.write_text("0")
+        processes = [subprocess.Popen([sys.executable, "-c", code, str(path)]) for _ in range(3)]
+        assert [process.wait() for process in processes] == [0] * 3
+        assert path.read_text() == "300"
+
+    def test_a_program_that_is_started_meanwhile_does_not_inherit_it(self, tmp_path: Path) -> None:
+        lock = WriteLock(tmp_path / "cache.sqlite")
+        with lock.held(0):
+            started = subprocess.Popen(
+                [sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE, close_fds=False
+            )
+        with started:
+            with lock.held(0):
+                pass
+            started.communicate()
+
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+    @pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+    def test_a_forked_child_neither_has_it_nor_frees_it(self, tmp_path: Path) -> None:
+        tier, other = DiskTier(tmp_path / "cache.sqlite"), DiskTier(tmp_path / "cache.sqlite")
+        tier.put({"a": b"one"})
+        go, told = os.pipe()
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                os.read(go, 1)
+                with contextlib.suppress(TimeoutError), tier._lock.held(0):
+                    status = 2
+                status = 0 if status == 1 and tier.get("a") == b"one" else status
+                tier.close()
+            finally:
+                os._exit(status)
+        with tier._lock.held(0):
+            os.write(told, b"g")
+            assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+            with pytest.raises(TimeoutError), other._lock.held(0):
+                pass
+        os.close(go)
+        os.close(told)
+
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+    def test_threads_write_make_caches_and_fork_at_once(self, tmp_path: Path) -> None:
+        command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORKS, str(tmp_path)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
+        assert (done.stdout, done.stderr) == ("[]\n", "")
+        keys = {key for key, _ in DiskTier(tmp_path / "cache.sqlite").items()}
+        assert len({key for key in keys if key.startswith("child ")}) == 100
+
+    @pytest.mark.parametrize("how", ["close", "collected", "fork", "exit"])
+    def test_without_it_a_log_is_left_as_it_is(self, tmp_path: Path, how: str) -> None:
+        if how == "fork" and not hasattr(os, "fork"):
+            pytest.skip("needs fork")
+        path = tmp_path / "cache.sqlite"
+        tier = DiskTier(path)
+        tier.put({"a": b"one"})
+        before, log = path.read_bytes(), Path(f"{path}-wal").read_bytes()
+        assert log
+        with holder(path):
+            tier.add_counts({"hits": 3})
+            match how:
+                case "close":
+                    tier.close()
+                case "collected":
+                    del tier
+                case "fork":
+                    tier.before_fork()
+                    assert tier._connection is None
+                    tier.after_fork()
+                case "exit":
+                    disk._close_all()
+            assert (path.read_bytes(), Path(f"{path}-wal").read_bytes()) == (before, log)
+        later = DiskTier(path)
+        assert later.get("a") == b"one"
+        later.close()
+        assert not Path(f"{path}-wal").exists()
+
+    def test_an_analysis_waits_little_and_who_tends_the_cache_for_longer(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        tier = DiskTier(tmp_path / "cache.sqlite")
+        tier.put({"a": b"one"})
+        asked: list[float] = []
+        held = tier._lock.held
+
+        def noted(timeout: float) -> contextlib.AbstractContextManager[None]:
+            asked.append(timeout)
+            return held(timeout)
+
+        monkeypatch.setattr(tier._lock, "held", noted)
+        tier.put({"b": b"two"})
+        tier.remove(["b"])
+        assert set(asked) == {1}
+        asked.clear()
+        tier.prune(unused_s=0)
+        tier.clear()
+        assert set(asked) == {10}
+        asked.clear()
+        tier.close()
+        assert asked == [0]
 
 
 class TestCounts:
@@ -379,6 +564,30 @@ class TestTrouble:
         tier.close()
         assert DiskTier(tmp_path / "cache.sqlite").get("b") == b"two"
 
+    def test_the_working_folder_may_change(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (tmp_path / "elsewhere").mkdir()
+        monkeypatch.chdir(tmp_path)
+        tier = DiskTier(Path("kept/cache.sqlite"))
+        tier.put({"a": b"one"})
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        tier.put({"b": b"two"})
+        tier.close()
+        assert dict(DiskTier(tmp_path / "kept" / "cache.sqlite").items()) == {"a": b"one", "b": b"two"}
+        assert list((tmp_path / "elsewhere").iterdir()) == []
+
+    def test_the_end_of_the_interpreter_is_silent(self, tmp_path: Path) -> None:
+        path = tmp_path / "cache.sqlite"
+        done = subprocess.run([sys.executable, "-c", END, str(path)], capture_output=True, text=True, check=True)
+        assert done.stderr == ""
+        assert DiskTier(path).get("a") == b"one"
+
+    def test_a_folder_that_was_removed_is_not_made_to_close(self, tmp_path: Path) -> None:
+        tier = DiskTier(tmp_path / "own" / "cache.sqlite")
+        tier.put({"a": b"one"})
+        shutil.rmtree(tmp_path / "own")
+        tier.close()
+        assert not (tmp_path / "own").exists()
+
     @pytest.mark.parametrize("damage", ["no database", "holes"])
     def test_a_damaged_file_is_set_aside_and_begun_anew(self, tmp_path: Path, damage: str) -> None:
         path = tmp_path / "cache.sqlite"
@@ -425,12 +634,18 @@ class TestTrouble:
             content[start + 2 : start + 2048] = os.urandom(2046)
         path.write_bytes(content)
 
-    def test_an_error_in_writing_keeps_its_reason_and_what_was_there(self, tmp_path: Path) -> None:
+    def test_an_error_in_writing_keeps_its_reason_and_what_was_there(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         tier = DiskTier(tmp_path / "cache.sqlite")
         tier.put({"a": b"one"})
-        with tier._reading() as connection:
-            assert connection is not None
+        prepare = tables.prepare
+
+        def prepare_small(connection: sqlite3.Connection) -> None:
+            prepare(connection)
             connection.execute("PRAGMA max_page_count = 8")
+
+        monkeypatch.setattr(tables, "prepare", prepare_small)
         with pytest.raises(sqlite3.OperationalError, match="full"):
             tier.put({"b": bytes(100_000)})
         assert tier.get("a") == b"one"

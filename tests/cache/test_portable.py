@@ -332,3 +332,74 @@ class TestVerify:
         assert (checked.entries, checked.damaged) == (len(VALUES), 0)
         assert {key: tier.get(key) for key in VALUES} == data(VALUES)
         tier.close()
+
+
+class TestTakingUp:
+    """A file that turned out to be damaged while it was used."""
+
+    def damaged(self, path: Path, number: int) -> dict[str, bytes]:
+        """A file with some pages overwritten in its middle, found out and set aside; what was in it."""
+        content = {f"other/{path.name} {each}": bytes([each % 256]) * 1000 for each in range(number)}
+        with contextlib.closing(DiskTier(path)) as tier:
+            filled(tier, content)
+        whole = bytearray(path.read_bytes())
+        middle = len(whole) // 2 // 4096 * 4096
+        whole[middle : middle + 3 * 4096] = b"\xff" * 3 * 4096
+        path.write_bytes(whole)
+        with contextlib.closing(DiskTier(path)) as tier, pytest.raises(sqlite3.DatabaseError, match="cache verify"):
+            list(tier.items())
+        assert Path(f"{path}.broken").exists()
+        return data(content)
+
+    def test_what_can_be_read_on_both_sides_of_the_damage_is_taken_up_once(self, tmp_path: Path) -> None:
+        path = tmp_path / "cache.sqlite"
+        before = self.damaged(path, 300)
+        with contextlib.closing(DiskTier(path)) as tier:
+            newer = data({"other/new": b"one"})
+            tier.put(newer)
+            checked = verify(tier)
+            left = dict(tier.items())
+            assert left.items() <= (before | newer).items()
+            assert len(before) - 20 < len(left) < len(before), "three pages of four entries each, but not more"
+            assert {"other/cache.sqlite 0", "other/cache.sqlite 299", "other/new"} <= left.keys()
+            assert checked == Checked(len(left), 0, "found when it was used, and set aside")
+            assert list(tmp_path.glob("*.broken*")) == []
+            assert tier.clear() == len(left)
+            assert verify(tier) == Checked(0, 0)
+
+    def test_what_is_there_stays_and_counts_as_newer(self, tmp_path: Path) -> None:
+        path = tmp_path / "cache.sqlite"
+        before = self.damaged(path, 300)
+        newer = data({"other/cache.sqlite 0": b"newer"} | {f"other/{each}": bytes(1000) for each in range(100)})
+        with contextlib.closing(DiskTier(path, 250_000)) as tier:
+            tier.put(newer)
+            verify(tier)
+            left = dict(tier.items())
+        assert newer.items() <= left.items(), "what does not fit is what was taken up"
+        assert left.items() <= (before | newer).items()
+        assert len(left) > len(newer)
+
+    def test_of_two_damaged_files_the_larger_is_kept(self, tmp_path: Path) -> None:
+        path = tmp_path / "cache.sqlite"
+        for number, most in ((100, 100), (300, 300), (200, 300)):
+            self.damaged(path, number)
+            assert Path(f"{path}.broken").stat().st_size > most * 1000
+        assert not path.exists()
+
+    def test_entries_that_are_in_the_log_only_are_taken_up(self, tmp_path: Path) -> None:
+        path = tmp_path / "cache.sqlite"
+        tier = DiskTier(path)
+        tier.put(data(VALUES))
+        assert Path(f"{path}-wal").stat().st_size
+        tier.set_aside()
+        assert tier.get(f"file/{DIGEST}") is None
+        assert verify(tier).entries == len(VALUES)
+        assert dict(tier.items()) == data(VALUES)
+        tier.close()
+
+    def test_clear_forgets_it(self, tmp_path: Path) -> None:
+        path = tmp_path / "cache.sqlite"
+        self.damaged(path, 300)
+        with contextlib.closing(DiskTier(path)) as tier:
+            assert tier.clear() == 0
+            assert verify(tier) == Checked(0, 0)

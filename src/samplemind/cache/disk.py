@@ -1,8 +1,11 @@
 """The second tier: entries in one SQLite file, shared by all processes of this user.
 
-Readers don't wait for writers (write-ahead log). Every write, checkpoint and close holds one advisory lock beside the
-file. Locks are taken in one order: the file's, the connection's. What may take long is done in steps, each under the
-lock for a moment. The tables are those of `samplemind.cache.tables`.
+Readers don't wait for writers (write-ahead log). There are two kinds of connections: one that only reads is kept open,
+one that writes lives while an advisory lock beside the file is held. So every write and every checkpoint holds the
+lock, and what reads can be closed at any moment: before a fork, at the end of the process, by the garbage collector.
+
+Locks are taken in one order: the file's, the connection's. What may take long is done in steps, each under the lock for
+a moment. The tables are those of `samplemind.cache.tables`.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import atexit
 import contextlib
 import os
 import sqlite3
+import sys
 import threading
 import time
 import weakref
@@ -19,15 +23,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from samplemind.cache import tables
+from samplemind.cache import files, tables
 from samplemind.cache.filesystem import refuse_network
 from samplemind.cache.forking import rests_at_fork
 from samplemind.cache.tier import TierState
-from samplemind.cache.writing import POLL_S, WriteLock
+from samplemind.cache.writing import LONGEST_PAUSE_S, WriteLock
 
 DEFAULT_MAX_BYTES: Final = 2 * 2**30
-_WRITE_TIMEOUT_S: Final = 10.0
-"""How long a write waits for other ones."""
+LONG_TIMEOUT_S: Final = 10.0
+"""How long somebody waits for other writers who came to tend the cache."""
+_WRITE_TIMEOUT_S: Final = 1.0
+"""How long an analysis does, which can go on without: writes take milliseconds, so that the other one may hang."""
+_CLOSE_TIMEOUT_S: Final = 0.1
+"""How long the last counts wait. Without the lock they are lost, and the log stays for the next one who writes."""
 _BUSY_TIMEOUT_S: Final = 1.0
 """How long SQLite waits for those that don't know our lock, or mend the log of a process that died."""
 _USED_RESOLUTION_S: Final = 24 * 3600.0
@@ -36,7 +44,7 @@ _ASKED_AT_ONCE: Final = 1000
 """Keys in one statement: SQLite takes 32,766, and the connection is others' meanwhile."""
 _EVICT_TO: Final = 0.99
 """Share of the limit that eviction leaves: it runs rarely, and is soon done when it does."""
-_PAUSE_S: Final = 1.5 * POLL_S
+_PAUSE_S: Final = 1.5 * LONGEST_PAUSE_S
 """Between two steps: long enough for whoever waits to get the lock."""
 _EVICTIONS: Final = "evictions"
 
@@ -53,19 +61,23 @@ class DiskTier:
         path: the file; it and its folder are made when first written, private to the user.
         max_bytes: above this size of the file the entries unused for longest are removed.
 
+    Attributes:
+        write_timeout_s: how long a write waits for other ones before it raises `TimeoutError`.
+
     Methods raise `OSError` or `sqlite3.Error` when the file can't be used; `FeatureCache` turns that into a miss.
     """
 
     name = "disk"
     shared = False
+    _connection: sqlite3.Connection | None = None
 
     def __init__(self, path: Path, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
-        self.path = path
+        self.path = path.absolute()  # whatever the working folder is later
         self.max_bytes = max_bytes
-        self._connection: sqlite3.Connection | None = None
+        self.write_timeout_s = _WRITE_TIMEOUT_S
         self._opened: tuple[int, int] | None = None
         self._read_only = False
-        self._lock = WriteLock(path)
+        self._lock = WriteLock(self.path)
         self._reader = threading.RLock()
         self._uncounted: Counter[str] = Counter()
         self._process = os.getpid()
@@ -94,13 +106,18 @@ class DiskTier:
                 found |= tables.find_many(connection, keys[start : start + _ASKED_AT_ONCE]) if connection else {}
         return found
 
-    def put(self, entries: Mapping[str, bytes]) -> None:
-        """Keep entries, in one transaction; none of them if together they are larger than the whole tier."""
+    def put(self, entries: Mapping[str, bytes], *, used: float | None = None) -> None:
+        """Keep entries, in one transaction; none of them if together they are larger than the whole tier.
+
+        Args:
+            entries: values by key.
+            used: when they were used, in seconds since 1970; None for now.
+        """
         if sum(map(len, entries.values())) > self.max_bytes:
             self.remove(entries)
             return
         with self._writing() as connection:
-            tables.put(connection, entries, time.time())
+            tables.put(connection, entries, time.time() if used is None else used)
             if tables.used_bytes(connection) > self.max_bytes:
                 evicted = 0
                 while dropped := tables.drop_oldest(connection, self.max_bytes * _EVICT_TO):
@@ -144,8 +161,12 @@ class DiskTier:
         return removed
 
     def clear(self) -> int:
-        """Remove everything but counts; the number of entries that were there."""
-        return self.prune(max_bytes=0)
+        """Remove everything but counts, and damaged files; the number of entries that were there."""
+        removed = self.prune(max_bytes=0)
+        if files.broken(self.path).exists():
+            with self._lock.held(LONG_TIMEOUT_S):
+                files.remove(files.broken(self.path))
+        return removed
 
     def state(self) -> TierState:
         """What is there now, by the sizes of the tables alone."""
@@ -178,18 +199,19 @@ class DiskTier:
 
     def close(self) -> None:
         """Close the connection; the next use opens it again."""
-        if self._connection is not None:
-            # The last to close writes the log into the file, under the lock; who may only read has no log.
-            with contextlib.nullcontext() if self._read_only else self._lock.held(_WRITE_TIMEOUT_S), self._reader:
-                if self._uncounted and not self._read_only:
-                    with contextlib.suppress(sqlite3.OperationalError), self._transaction():
-                        pass
-                self._disconnect()
+        self._close(_CLOSE_TIMEOUT_S if self._uncounted else 0.0)
 
-    def __del__(self) -> None:
-        """Close what nobody closed, under the lock like every close."""
-        with contextlib.suppress(OSError, sqlite3.Error):
-            self.close()
+    def __del__(self, is_finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
+        """Close what nobody closed, but when the interpreter is half gone."""
+        if self._connection is not None and not is_finalizing():
+            with contextlib.suppress(OSError, sqlite3.Error):
+                self._close(0.0)
+
+    def set_aside(self) -> None:
+        """Keep the file as ``.broken``; the next use begins a new one."""
+        with self._lock.held(self.write_timeout_s), self._reader:
+            self._disconnect()
+            files.set_aside(self.path)
 
     def before_fork(self) -> None:
         """Close the connection and hold the locks: a child must inherit neither an open database nor a held lock."""
@@ -216,14 +238,24 @@ class DiskTier:
         """A transaction under the lock, in a file that is made if there is none."""
         if self._connection is None:
             refuse_network(self.path.parent)  # before a lock is made there
-        patience = _WRITE_TIMEOUT_S if timeout is None else timeout
-        with self._mending(), self._lock.held(patience), self._reader, self._transaction() as connection:
+        patience = self.write_timeout_s if timeout is None else timeout
+        with self._mending(), self._lock.held(patience), self._reader:
+            # One that reads is open beside: with the last one to be closed, SQLite writes the log back.
+            if self._connected() is None:
+                self._begin()
+            with self._writer() as connection, self._transaction(connection):
+                yield connection
+
+    @contextlib.contextmanager
+    def _writer(self) -> Iterator[sqlite3.Connection]:
+        """A connection that writes to the file that is there, called under the lock."""
+        with contextlib.closing(files.connect(self.path, "rw", timeout=_BUSY_TIMEOUT_S)) as connection:
+            tables.prepare(connection)
             yield connection
 
     @contextlib.contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def _transaction(self, connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
         """A transaction, called under the lock. What was counted since the last one is written with it."""
-        connection = self._connected() or self._begun()
         connection.execute("BEGIN IMMEDIATE")
         try:
             yield connection
@@ -235,11 +267,30 @@ class DiskTier:
             raise
         self._uncounted.clear()
 
+    def _close(self, timeout: float) -> None:
+        """Close the connection, and write counts and log into the file if nobody else is writing."""
+        try:
+            if self._connection is not None and not self._read_only and self.path.exists():
+                with contextlib.suppress(TimeoutError, sqlite3.OperationalError), self._lock.held(timeout):
+                    self._write_last()
+        finally:
+            with self._reader:
+                self._disconnect()
+
+    def _write_last(self) -> None:
+        with self._reader:
+            if self._connected() is not None:
+                with self._writer() as connection:
+                    if self._uncounted:
+                        with self._transaction(connection):
+                            pass
+                    self._disconnect()  # first: the last to be closed must be able to write the log back
+
     def _in_steps(self, step: Callable[[sqlite3.Connection], int]) -> int:
         """Repeat a step until it does nothing more, letting others write between; the sum of what it did."""
         total = 0
         while self.path.exists():
-            with self._writing() as connection:
+            with self._writing(LONG_TIMEOUT_S) as connection:
                 done = step(connection)
             total += done
             if not done:
@@ -250,10 +301,10 @@ class DiskTier:
     def _write_log_back(self) -> None:
         """Write the log into the file, which gets its new size by that."""
         if self.path.exists():
-            with self._mending(), self._lock.held(_WRITE_TIMEOUT_S), self._reader:
-                connection = self._connected()
-                if connection is not None:
-                    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            with self._mending(), self._lock.held(LONG_TIMEOUT_S), self._reader:
+                if self._connected() is not None:
+                    with self._writer() as connection:
+                        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     @contextlib.contextmanager
     def _mending(self) -> Iterator[None]:
@@ -263,19 +314,18 @@ class DiskTier:
         except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # the latter: a message that quotes the damage
             if isinstance(error, sqlite3.DatabaseError) and not any(sign in str(error) for sign in _SIGNS_OF_DAMAGE):
                 raise
-            broken = self.path.with_name(f"{self.path.name}.broken")
-            with self._lock.held(_WRITE_TIMEOUT_S), self._reader:
-                if self._identity() == self._opened:  # nobody else has done it
+            with self._lock.held(self.write_timeout_s), self._reader:
+                if files.identity(self.path) == self._opened:  # nobody else has done it
                     self._disconnect()
-                    self.path.replace(broken)
-                    _remove_logs(self.path)
+                    files.set_aside(self.path)
             raise sqlite3.DatabaseError(
-                f"{self.path} is damaged ({error}): kept as {broken.name}, begun anew"
+                f"{self.path} is damaged ({error}): kept as {files.broken(self.path).name}, begun anew; "
+                "samplemind cache verify takes up what can be read of it"
             ) from error
 
     def _connected(self) -> sqlite3.Connection | None:
         """The connection to the file that is there now: somebody may have removed it. None if nothing is in it yet."""
-        identity = self._identity()
+        identity = files.identity(self.path)
         if self._connection is not None and identity == self._opened:
             return self._connection
         self._disconnect()
@@ -283,7 +333,8 @@ class DiskTier:
             return None
         refuse_network(self.path.parent)
         self._opened = identity
-        connection = self._connect()
+        self._read_only = not files.is_writable(self.path)
+        connection = files.connect(self.path, "ro", timeout=_BUSY_TIMEOUT_S)
         try:
             version = tables.version(connection)
             if version == tables.VERSION:
@@ -299,38 +350,18 @@ class DiskTier:
             if connection is not self._connection:
                 connection.close()
 
-    def _begun(self) -> sqlite3.Connection:
-        """The connection to a new file, in place of one of an older format. Called under the lock."""
+    def _begin(self) -> None:
+        """Make a new file, in place of one of an older format, and open it. Called under the lock."""
         # Made aside: whoever opens the file finds all that belongs to it.
         new = Path(f"{self.path}.new")
-        for suffix in ("", "-journal", "-wal", "-shm"):
-            Path(f"{new}{suffix}").unlink(missing_ok=True)
+        files.remove(new)
         new.touch(mode=0o600)
         with contextlib.closing(sqlite3.connect(new, isolation_level=None)) as connection:
             tables.create(connection)
-        _remove_logs(self.path)
+        files.remove_logs(self.path)
         new.replace(self.path)
-        begun = self._connected()
-        if begun is None:
+        if self._connected() is None:
             raise FileNotFoundError(f"{self.path} was removed as soon as it was made")
-        return begun
-
-    def _connect(self) -> sqlite3.Connection:
-        target, options = str(self.path), ""
-        self._read_only = not os.access(self.path.parent, os.W_OK)
-        if self._read_only:
-            # Reading a log needs a file beside it. Where none can be made and none is there, nobody writes either.
-            target, options = self.path.absolute().as_uri(), "?mode=ro&immutable=1"
-        return sqlite3.connect(
-            target + options, uri=bool(options), timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
-        )
-
-    def _identity(self) -> tuple[int, int] | None:
-        try:
-            status = os.stat(self.path)
-        except FileNotFoundError:
-            return None
-        return status.st_dev, status.st_ino
 
     def _disconnect(self) -> None:
         if self._connection is not None:
@@ -338,14 +369,9 @@ class DiskTier:
             self._connection = None
 
 
-def _remove_logs(path: Path) -> None:
-    for suffix in ("-wal", "-shm"):
-        Path(f"{path}{suffix}").unlink(missing_ok=True)
-
-
 @atexit.register
 def _close_all() -> None:
-    """Close what nobody closed: the last close writes the log into the file, under the lock."""
+    """Close what nobody closed: the last close writes the log into the file."""
     for tier in list(_living):
         with contextlib.suppress(OSError, sqlite3.Error):
             tier.close()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
 import weakref
-from typing import Protocol
+from typing import Final, Protocol
 
 
 class Forkable(Protocol):
@@ -19,22 +20,30 @@ class Forkable(Protocol):
 
 _living: weakref.WeakSet[Forkable] = weakref.WeakSet()
 _resting: list[Forkable] = []
+_one_at_a_time: Final = threading.Lock()
+"""Several threads may fork at once, and others make things meanwhile."""
 
 
 def rests_at_fork(thing: Forkable) -> None:
-    """Have a thing come to rest whenever this process forks, for as long as it lives."""
-    _living.add(thing)
+    """Have a thing come to rest whenever this process forks, for as long as it lives.
+
+    Not to be called by who holds a lock of another such thing.
+    """
+    with _one_at_a_time:
+        _living.add(thing)
 
 
 def _before() -> None:
-    _resting.extend(_living)
-    for thing in _resting:
+    _one_at_a_time.acquire()
+    for thing in list(_living):
         thing.before_fork()
+        _resting.append(thing)
 
 
 def _after() -> None:
     while _resting:
         _resting.pop().after_fork()
+    _one_at_a_time.release()
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork

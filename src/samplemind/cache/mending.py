@@ -1,4 +1,4 @@
-"""A disk tier's file whose tables are damaged: found out, and begun anew with what can still be read of it.
+"""A disk tier's file whose tables are damaged: found out, set aside, and what can still be read of it taken up.
 
 Damage inside a value is the seal's to find, and costs one entry. This is about all else: an index that does not agree
 with its table finds nothing, and a row that is no entry any more can be neither read nor removed by its key.
@@ -7,22 +7,26 @@ with its table finds nothing, and a row that is no entry any more can be neither
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Final
 
-from samplemind.cache import tables
-from samplemind.cache.disk import DiskTier
+from samplemind.cache import files, tables
+from samplemind.cache.disk import LONG_TIMEOUT_S, DiskTier
 from samplemind.cache.seal import unsealed
-from samplemind.cache.writing import WriteLock
 
-_TIMEOUT_S: Final = 10.0
-"""How long to wait for other writers."""
 _BATCH_BYTES: Final = 2**22
-_UNLIMITED: Final = 2**62
+"""So much is put into a tier at once: others wait for a write."""
+_BATCH_SHARE: Final = 0.1
+"""Of the tier's limit, no more at once: it refuses what would push out all else."""
+
+_OLDEST_FIRST: Final = (
+    "SELECT CAST(key AS TEXT), CAST(value AS BLOB) FROM entries NOT INDEXED"
+    " WHERE key NOT NULL AND value NOT NULL ORDER BY id"
+)
+"""All rows, whatever types damage gave them, and without the indexes, which may lack some."""
+_NEWEST_FIRST: Final = f"{_OLDEST_FIRST} DESC"
 
 
 def fault(path: Path) -> str | None:
@@ -53,54 +57,70 @@ def fault(path: Path) -> str | None:
         return str(error)
 
 
-def begin_anew(path: Path) -> Path:
-    """Put a new file in the place of a damaged one, with the entries that can still be read.
+def take_up(tier: DiskTier) -> bool:
+    """Put into a tier what can be read of a file that was set aside; then remove that file, if anything could be read.
 
-    Others wait meanwhile, and then go on with the new file. When entries were used, and counts, are forgotten.
+    Entries that the tier has stay as they are. When the others were used, and counts, are forgotten: they count as used
+    when the file was last written. Others may use the tier meanwhile; cut short, it goes on where it is called again.
 
     Returns:
-        Where the damaged file is now.
+        Whether there was something that could be read.
 
     Raises:
-        sqlite3.Error, OSError: nothing could be read, or written; the file is as it was.
+        sqlite3.Error, OSError: it could not be read, or not be written; the damaged file is still there.
     """
-    broken = Path(f"{path}.broken")
-    with WriteLock(path).held(_TIMEOUT_S), tempfile.TemporaryDirectory(prefix=".mending-", dir=path.parent) as folder:
-        fresh = Path(folder) / path.name
-        with contextlib.closing(DiskTier(fresh, _UNLIMITED)) as tier:
-            for batch in _readable(path):
-                tier.put(batch)
-        path.replace(broken)
-        for suffix in ("-wal", "-shm"):
-            Path(f"{path}{suffix}").unlink(missing_ok=True)
-        if fresh.exists():  # it does not where nothing could be read
-            fresh.replace(path)
-    return broken
+    broken = files.broken(tier.path)
+    if not broken.is_file():
+        return False
+    used = broken.stat().st_mtime
+    readable = False
+    for batch in _readable(broken, min(_BATCH_BYTES, tier.max_bytes * _BATCH_SHARE)):
+        here = {key for key, data in tier.get_many(list(batch)).items() if unsealed(key, data) is not None}
+        new = {key: data for key, data in batch.items() if key not in here}
+        if new:
+            tier.put(new, used=used)
+        readable = True
+    if readable:
+        files.remove(broken)
+    else:
+        files.remove_logs(broken)  # which reading may make
+    return readable
 
 
-def _readable(path: Path) -> Iterator[dict[str, bytes]]:
-    """The whole entries of a file, some at a time; a later one of the same key is the newer one."""
-    batch: dict[str, bytes] = {}
-    size = 0
+def _readable(path: Path, batch_bytes: float) -> Iterator[dict[str, bytes]]:
+    """The whole entries of a file, some at a time; of two with the same key the newer one comes first."""
     try:
         with _opened(path) as connection:
-            # Whatever types damage gave them, and without the indexes, which may lack rows.
-            rows = connection.execute(
-                "SELECT CAST(key AS TEXT), CAST(value AS BLOB) FROM entries NOT INDEXED"
-                " WHERE key NOT NULL AND value NOT NULL ORDER BY id"
-            )
-            for key, value in rows:
-                if unsealed(key, value) is not None:
-                    batch[key] = value
-                    size += len(value)
-                if size > _BATCH_BYTES:
-                    yield batch
-                    batch, size = {}, 0
+            # From both ends: reading does not get past damage.
+            for query in (_NEWEST_FIRST, _OLDEST_FIRST):
+                whole = yield from _rows(connection, query, batch_bytes)
+                if whole:
+                    return
     except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
         if not _is_damage(error):
             raise
+
+
+def _rows(connection: sqlite3.Connection, query: str, batch_bytes: float) -> Generator[dict[str, bytes], None, bool]:
+    """The whole entries up to the first damage; whether there was none."""
+    batch: dict[str, bytes] = {}
+    size = 0
+    whole = True
+    try:
+        for key, value in connection.execute(query):
+            if unsealed(key, value) is not None and key not in batch:
+                batch[key] = value
+                size += len(value)
+            if size > batch_bytes:
+                yield batch
+                batch, size = {}, 0
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+        if not _is_damage(error):
+            raise
+        whole = False
     if batch:
         yield batch
+    return whole
 
 
 def _is_text(data: bytes) -> bool:
@@ -129,9 +149,6 @@ def _is_damage(error: Exception) -> bool:
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[sqlite3.Connection]:
-    # Where no log can be made beside the file, nobody writes either.
-    mode = "ro" if os.access(path.parent, os.W_OK) else "ro&immutable=1"
-    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=_TIMEOUT_S)
-    connection.text_factory = lambda text: text.decode("utf-8", "replace")  # a damaged key is told by the seal
-    with contextlib.closing(connection):
+    with contextlib.closing(files.connect(path.absolute(), "ro", timeout=LONG_TIMEOUT_S)) as connection:
+        connection.text_factory = lambda text: text.decode("utf-8", "replace")  # a damaged key is told by the seal
         yield connection

@@ -15,6 +15,7 @@ from elsewhere would bring its own schema.
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import re
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ from typing import BinaryIO, Final
 
 from samplemind.cache import LOCAL, mending
 from samplemind.cache.bundle import decode
-from samplemind.cache.disk import DiskTier
+from samplemind.cache.disk import LONG_TIMEOUT_S, DiskTier
 from samplemind.cache.seal import unsealed
 from samplemind.cache.tier import Tier
 
@@ -46,8 +47,8 @@ _DIGEST: Final = re.compile(rb"[0-9a-f]{64}")
 class Checked:
     """How many entries there were, and how many of them were damaged and removed.
 
-    `fault` is what was wrong with the disk tier's file itself, if anything was: then it was begun anew with the entries
-    that could be read, and the old one is kept beside it as ``.broken``.
+    `fault` is what was wrong with the disk tier's file itself, now or when it was used, if anything was: then it was
+    begun anew with the entries that could be read. The old one is kept as ``.broken`` if nothing could be.
     """
 
     entries: int
@@ -74,23 +75,48 @@ class Imported:
 
 
 def verify(tier: Tier) -> Checked:
-    """Read every entry, and remove those that are no answers: damaged ones, and ones that this version can't read."""
-    fault = mending.fault(tier.path) if isinstance(tier, DiskTier) else None
-    if isinstance(tier, DiskTier) and fault is not None:
-        mending.begin_anew(tier.path)
-    entries = 0
-    damaged: set[str] = set()
-    for key, data in tier.items():
-        entries += 1
-        if not _is_answer(key, data):
-            damaged.add(key)
-    if damaged:
-        tier.remove(damaged)
-    # A row whose key was damaged is not found by it, but perhaps another one is.
-    if isinstance(tier, DiskTier) and damaged and any(key in damaged for key, _ in tier.items()):
-        fault = "entries are not found by their keys"
-        mending.begin_anew(tier.path)
+    """Read every entry, and remove those that are no answers: damaged ones, and ones that this version can't read.
+
+    Before that, what can be read of a disk tier's file is taken up, if it is damaged or was when it was used.
+    """
+    with _patient(tier):
+        fault = _mended(tier) if isinstance(tier, DiskTier) else None
+        entries = 0
+        damaged: set[str] = set()
+        for key, data in tier.items():
+            entries += 1
+            if not _is_answer(key, data):
+                damaged.add(key)
+        if damaged:
+            tier.remove(damaged)
+        # A row whose key was damaged is not found by it, but perhaps another one is.
+        if isinstance(tier, DiskTier) and damaged and any(key in damaged for key, _ in tier.items()):
+            fault = "entries are not found by their keys"
+            tier.set_aside()
+            mending.take_up(tier)
     return Checked(entries, len(damaged), fault)
+
+
+def _mended(tier: DiskTier) -> str | None:
+    """Take up what can be read of a damaged file; what was wrong with it, or None."""
+    fault = mending.fault(tier.path)
+    if fault is not None:
+        tier.set_aside()
+    taken_up = mending.take_up(tier)
+    return fault or ("found when it was used, and set aside" if taken_up else None)
+
+
+@contextlib.contextmanager
+def _patient(tier: Tier) -> Iterator[None]:
+    """Let a disk tier's writes wait for others who are at it for long."""
+    if not isinstance(tier, DiskTier):
+        yield
+        return
+    before, tier.write_timeout_s = tier.write_timeout_s, LONG_TIMEOUT_S
+    try:
+        yield
+    finally:
+        tier.write_timeout_s = before
 
 
 def export_entries(tier: Tier, file: BinaryIO) -> Exported:
@@ -124,12 +150,13 @@ def import_entries(file: BinaryIO, tier: Tier) -> Imported:
     limit = tier.state().max_bytes
     reading = _Reading(file, _BATCH_BYTES if limit is None else min(_BATCH_BYTES, limit * _BATCH_SHARE))
     added = present = 0
-    for batch in reading.batches():
-        new = {key: data for key, data in batch.items() if not _is_kept(tier, key)}
-        if new:
-            tier.put(new)
-        added += len(new)
-        present += len(batch) - len(new)
+    with _patient(tier):
+        for batch in reading.batches():
+            new = {key: data for key, data in batch.items() if not _is_kept(tier, key)}
+            if new:
+                tier.put(new)
+            added += len(new)
+            present += len(batch) - len(new)
     return Imported(added, present, reading.damaged, reading.complete)
 
 
