@@ -83,7 +83,7 @@ def verify(tier: Which = Kept.DISK) -> None:
         checked = portable.verify(kept.tier)
     print(f"{_entries(checked.entries)} read in {kept.place}: {checked.damaged:,} damaged and removed")
     if checked.fault is not None:
-        print(f"the file was damaged ({checked.fault}): begun anew with what could be read, and kept as .broken")
+        print(f"the file was damaged ({checked.fault}): begun anew with what could be read")
     if checked.damaged or checked.fault is not None:
         raise typer.Exit(FAILED)
 
