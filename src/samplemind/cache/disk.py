@@ -41,7 +41,7 @@ _BUSY_TIMEOUT_S: Final = 1.0
 _USED_RESOLUTION_S: Final = 24 * 3600.0
 """A hit notes its time only when the noted one is older: reading should not write."""
 _ASKED_AT_ONCE: Final = 1000
-"""Keys in one statement: SQLite takes 32,766, and the connection is others' meanwhile."""
+"""Keys in one statement: the connection is others' meanwhile."""
 _EVICT_TO: Final = 0.99
 """Share of the limit that eviction leaves: it runs rarely, and is soon done when it does."""
 _PAUSE_S: Final = 1.5 * LONGEST_PAUSE_S
