@@ -48,7 +48,7 @@ def main() -> None:
             unchanged, seconds, used = scan(folder / "cache", paths, arguments.jobs)
             first = first or seconds
             what = f"scan {number + 1}: {len(paths) - unchanged:,} analysed, {unchanged:,} unchanged"
-            print(f"{what:<50} {seconds:11.2f} s {used:11.2f} s   1/{first / seconds:.1f}")
+            print(f"{what:<50} {seconds:11.2f} s {used:11.2f} s   {seconds / first:8.4f} = 1/{first / seconds:.1f}")
 
 
 if __name__ == "__main__":

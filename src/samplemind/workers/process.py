@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import subprocess  # nosec B404 (the program that is started is this one)
+import subprocess  # nosec B404
 import sys
 import tempfile
 import threading
@@ -62,7 +62,8 @@ class WorkerProcess:
         self._words = tempfile.TemporaryFile()  # noqa: SIM115 (closed by `close`)
         # The same modules as here, and none from the folder that the user happens to be in.
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-        self._process = subprocess.Popen(  # nosec B603 (no shell, and nothing of the user's among the arguments)
+        # No shell, and nothing of the user's among the arguments.
+        self._process = subprocess.Popen(  # nosec B603
             [sys.executable, "-P", "-m", "samplemind.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
