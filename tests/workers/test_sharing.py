@@ -10,14 +10,19 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from samplemind import AudioEngine, FeatureCache
+import pytest
+
+from samplemind import AudioEngine, AudioFeatures, FeatureCache
 from samplemind.workers.order import REACH, Line
 from tests.conftest import WriteWav
+from tests.servers import RedisServer
 from tests.signals import noise
 
 BATCH = """
 import sys
-from samplemind import AudioEngine, FeatureCache
+import pytest
+
+from samplemind import AudioEngine, AudioFeatures, FeatureCache
 with AudioEngine(cache=FeatureCache.at(sys.argv[1])) as engine:
     print(sum(hasattr(answer, "level") for _, answer in engine.batch_analyze(sys.argv[2:], jobs=2)))
 """
@@ -104,3 +109,30 @@ def test_the_line_holds_who_adds_back() -> None:
     adding.join()
     line.end()
     assert line.take() == []
+
+
+def test_a_small_cache_keeps_what_a_batch_found(tmp_path: Path, write_wav: WriteWav) -> None:
+    """What is written at once must fit: a set of entries that is larger than the file is not kept at all."""
+    paths = [write_wav(noise(0.3, seed=number), name=f"{number}.wav") for number in range(60)]
+    with AudioEngine(cache=FeatureCache.at(tmp_path / "cache", max_bytes=300_000)) as engine:
+        assert len(list(engine.batch_analyze(paths, jobs=1))) == 60
+        assert engine.cache is not None
+        disk = engine.cache.tiers[1].state()
+    assert 100_000 < disk.bytes <= 300_000
+
+
+def test_what_redis_has_comes_into_the_file_too(tmp_path: Path, write_wav: WriteWav, redis_server: RedisServer) -> None:
+    paths = [write_wav(noise(0.3, seed=number), name=f"{number}.wav") for number in range(6)]
+    for machine in ("one", "other"):
+        with AudioEngine(cache=FeatureCache.at(tmp_path / machine, redis_url=redis_server.url)) as engine:
+            answers = [answer for _, answer in engine.batch_analyze(paths, level="basic", jobs=1)]
+    assert all(isinstance(answer, AudioFeatures) for answer in answers)
+    with AudioEngine(cache=FeatureCache.at(tmp_path / "other")) as engine:
+        assert [answer for path in paths for _, answer in engine.batch_analyze(path, level="basic", jobs=0)]
+        assert engine.stats()["analyzed"] == 0
+        assert engine.stats()["from_cache"] == 6
+
+
+def test_a_negative_number_of_workers_is_refused(engine: AudioEngine) -> None:
+    with pytest.raises(ValueError, match="0 or more"):
+        list(engine.batch_analyze([], jobs=-1))
