@@ -13,7 +13,7 @@ from samplemind.version import __version__
 class Task:
     """What a worker is told once, at its start.
 
-    `cache_file` and `redis_url` are where answers are looked up; a worker never writes there. `parent` is the process
+    `cache_file` and `redis_url` are where answers are looked up; a worker adds none there. `parent` is the process
     that it ends with. `retry_quarantined` matters for URLs: whether one crashed a worker before, only
     the worker that asks for it can tell. With `alone`, nobody else on this machine computes what it computes, until the
     parent says that it has stored the answers.
