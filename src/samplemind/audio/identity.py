@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from samplemind.audio.files import access_error, open_regular, regular_status
 
-_READ_BYTES: Final = 1 << 20
+_READ_BYTES: Final = 1 << 19
+"""Half of the second-level cache of usual processors: what was read is hashed before it is out of it."""
 _SETTLED_NS: Final = 2_000_000_000
 """The coarsest clock of a common file system, FAT's: two writes within 2 s can bear the same time."""
 
