@@ -105,6 +105,11 @@ class Node:
         """The parameters that may be handed an `Unknown`."""
         return frozenset(name for name, hint in self.parameters.items() if Unknown in _members(hint))
 
+    @functools.cached_property
+    def known_result(self) -> Any:
+        """Annotation of what it gives when it is not unknown."""
+        return _without(self.result, Unknown)
+
     @property
     def summary(self) -> str:
         """First line of the docstring."""
@@ -267,7 +272,7 @@ def _read(function: Callable[..., Any]) -> Node:
         result = get_args(result)[1]
     else:
         kind = "fold"
-        result = _without_none(result)  # the state before the first row; no reader ever gets it
+        result = _without(result, type(None))  # the state before the first row; no reader ever gets it
     return Node(
         name=name,
         function=function,
@@ -294,10 +299,10 @@ def _members(hint: Any) -> frozenset[Any]:
     return frozenset([hint])
 
 
-def _without_none(hint: Any) -> Any:
-    """The union without its None."""
-    others = [member for member in get_args(hint) if member is not type(None)]
-    return functools.reduce(operator.or_, others) if type(None) in _members(hint) else hint
+def _without(hint: Any, member: Any) -> Any:
+    """The union without one of its members."""
+    others = [each for each in get_args(hint) if each is not member]
+    return functools.reduce(operator.or_, others) if member in _members(hint) else hint
 
 
 def _fits(offered: Any, wanted: Any) -> bool:

@@ -6,7 +6,7 @@ import dataclasses
 import operator
 import types
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass
 from typing import Any, Final, get_args
 
 from numpy.typing import NDArray
@@ -214,7 +214,9 @@ class AudioFeatures:
 
     def to_dict(self) -> dict[str, Any]:
         """The document as plain data: what `json.dumps` takes, every number finite or None."""
-        return {name: to_plain(getattr(self, name)) for name in document_hints()}
+        document: dict[str, Any] = to_plain(self, array=lambda series: None)
+        del document["series"]
+        return document
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> AudioFeatures:
@@ -227,11 +229,9 @@ class AudioFeatures:
             raise ValueError(f"a document is a mapping, not {type(document).__name__}")
         if document.get("schema_version") != SCHEMA_VERSION:
             raise ValueError(f"schema version {document.get('schema_version')!r} is not {SCHEMA_VERSION}")
-        hints = document_hints()
-        try:
-            return cls(**{name: from_plain(hints[name], value) for name, value in document.items() if name in hints})
-        except TypeError as error:
-            raise ValueError(f"the document lacks a field: {error}") from error
+        defaults = {field.name: field.default for field in dataclasses.fields(cls) if field.default is not MISSING}
+        features: AudioFeatures = from_plain(cls, {**defaults, **document})
+        return features
 
 
 def document_hints() -> dict[str, Any]:

@@ -15,7 +15,6 @@ from samplemind.cache import CacheStats, CacheWarning, DiskTier, FeatureCache, M
 from samplemind.cache.bundle import FORMAT, decode, encode
 from samplemind.cache.seal import sealed, unsealed
 from samplemind.graph import Unknown
-from samplemind.plain import reader
 
 
 def tier_of(stats: CacheStats, name: str) -> TierStats:
@@ -170,9 +169,9 @@ class TestBundle:
         assert bundle.seconds == 1.25
         stored = bundle.values
         assert {name: entry.fingerprint for name, entry in stored.items()} == {"mean": "f1", "tempo": "f2", "key": "f3"}
-        assert stored["tempo"].value(reader(float | Unknown)) == 120.5
-        assert stored["key"].value(reader(float | Unknown)) == Unknown("silence")
-        mean = stored["mean"].value(reader(np.typing.NDArray[np.float32]))
+        assert stored["tempo"].value(float) == 120.5
+        assert stored["key"].value(float) == Unknown("silence")
+        mean = stored["mean"].value(np.typing.NDArray[np.float32])
         assert mean.dtype == np.float32
         assert np.array_equal(mean, self.VALUES["mean"][1])
 

@@ -47,9 +47,9 @@ def assert_alike(found: Any, expected: Any, *, rel: float, where: str = "") -> N
             assert found.keys() == expected.keys(), where
             for name, value in expected.items():
                 assert_alike(found[name], value, rel=rel, where=f"{where}.{name}")
-        case list() if expected and all(isinstance(item, float) for item in expected):
+        case list() | tuple() if expected and all(isinstance(item, float) for item in expected):
             np.testing.assert_allclose(found, expected, rtol=rel, atol=rel * max(map(abs, expected)), err_msg=where)
-        case list():
+        case list() | tuple():
             assert len(found) == len(expected), where
             for number, (mine, other) in enumerate(zip(found, expected, strict=True)):
                 assert_alike(mine, other, rel=rel, where=f"{where}[{number}]")

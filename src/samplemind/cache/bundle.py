@@ -7,7 +7,6 @@ tensor named "json" that says where the arrays belong. No pickle; what can't be 
 from __future__ import annotations
 
 import contextlib
-import functools
 import json
 import math
 from collections import defaultdict
@@ -19,27 +18,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samplemind.graph import Graph, Unknown
-from samplemind.plain import Reader, reader, to_plain
+from samplemind.plain import from_plain, to_plain
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 """Raised when the layout of an entry changes; entries of any other format are misses."""
 
 
 @dataclass(frozen=True)
 class Stored:
-    """A node's value in plain form, and the fingerprint under which it was computed."""
+    """A node's value in plain form, or why it is unknown, and the fingerprint under which it was computed."""
 
     fingerprint: str
     plain: Any
+    unknown: str | None
     numbers: Mapping[str, NDArray[Any]]
 
-    def value(self, read: Reader) -> Any:
-        """The value, as the reader of the node's type makes it of plain data.
+    def value(self, hint: Any) -> Any:
+        """The value, of the type that the node is annotated with.
 
         Raises:
             ValueError: it is not of that type.
         """
-        return read(self.plain, self._array)
+        if self.unknown is not None:
+            return Unknown(self.unknown)
+        return from_plain(hint, self.plain, array=self._array)
 
     def _array(self, place: Mapping[str, Any]) -> NDArray[Any]:
         start, shape = place["start"], place["shape"]
@@ -74,7 +76,12 @@ def encode(values: Mapping[str, tuple[str, Any]], *, seconds: float = 0.0) -> by
         before.append(array.ravel())
         return {"type": array.dtype.name, "start": start, "shape": array.shape}
 
-    nodes = {name: [fingerprint, to_plain(value, array=placed)] for name, (fingerprint, value) in values.items()}
+    nodes = {
+        name: [fingerprint, None, value.reason]
+        if isinstance(value, Unknown)
+        else [fingerprint, to_plain(value, array=placed), None]
+        for name, (fingerprint, value) in values.items()
+    }
     numbers = {kind: np.concatenate(each) for kind, each in arrays.items()}
     text = json.dumps({"format": FORMAT, "seconds": round(seconds, 6), "nodes": nodes}, allow_nan=False).encode()
     return save({"json": np.frombuffer(text, np.uint8), **numbers})
@@ -91,7 +98,7 @@ def decode(data: bytes) -> Bundle | None:
         if document["format"] != FORMAT:
             return None
         nodes = document["nodes"].items()
-        values = {name: Stored(fingerprint, plain, tensors) for name, (fingerprint, plain) in nodes}
+        values = {name: Stored(fingerprint, plain, unknown, tensors) for name, (fingerprint, plain, unknown) in nodes}
         return Bundle(values, float(document["seconds"]))
     except (SafetensorError, ValueError, KeyError, TypeError, AttributeError):
         return None
@@ -105,10 +112,5 @@ def current_values(graph: Graph, bundle: Bundle | None) -> dict[str, Any]:
             with contextlib.suppress(
                 ValueError, KeyError, TypeError
             ):  # a value of another shape: a miss like any other
-                values[name] = entry.value(_reader_of(graph, name))
+                values[name] = entry.value(graph.nodes[name].known_result)
     return values
-
-
-@functools.cache
-def _reader_of(graph: Graph, name: str) -> Reader:
-    return reader(graph.nodes[name].result | Unknown)

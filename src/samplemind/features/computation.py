@@ -13,7 +13,7 @@ from samplemind.features import feature_graph
 from samplemind.features.downmix import Downmix
 from samplemind.features.streams import BLOCK_S
 from samplemind.graph import Unknown
-from samplemind.plain import to_plain
+from samplemind.plain import require_finite
 
 Blocks = Iterable[NDArray[np.float32]]
 
@@ -79,7 +79,7 @@ def compute(
 def finite(node: str, value: Any) -> Any:
     """The value of a node, or `Unknown` if a number in it is not finite."""
     try:
-        to_plain(value, array=lambda array: None)
+        require_finite(value)
     except ValueError as error:
         return Unknown(f"the computation of {node} failed: {error}")
     return value

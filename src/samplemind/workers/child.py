@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import msgspec
+
 from samplemind.cache import Tier
 from samplemind.cache.collecting import BusyError, CollectingCache
 from samplemind.cache.disk import DiskTier
@@ -117,12 +119,13 @@ def _answer(
     entries = cache.collected() if cache else {}
     answer = {
         "end": path,
-        "features": analysis.features.to_dict(),
+        "path": analysis.features.path,
         "computed": analysis.run is not None,
         "keys": list(entries),
         "counts": cache.counted() if cache else {},
     }
-    blobs = [*entries.values()]
+    # The path is in the line: it may hold bytes that are no text.
+    blobs = [msgspec.json.encode({**analysis.features.to_dict(), "path": None}), *entries.values()]
     if analysis.features.series is not None:
         import numpy as np
         from safetensors.numpy import save

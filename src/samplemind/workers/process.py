@@ -14,6 +14,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import msgspec
+
 from samplemind import errors
 from samplemind.errors import AnalysisError, InternalError
 from samplemind.plain import to_plain
@@ -210,7 +212,8 @@ def _outcome(message: dict[str, Any], blobs: list[bytes]) -> Outcome:
     if "error" in message:
         kind = getattr(errors, message["error"]["type"], InternalError)
         return Outcome(path, kind(shown(path), message["error"]["reason"]))
-    features = AudioFeatures.from_dict(message["features"])
+    document, *blobs = blobs
+    features = AudioFeatures.from_dict({**msgspec.json.decode(document), "path": message["path"]})
     keys = message["keys"]
     if len(blobs) > len(keys):
         import dataclasses
