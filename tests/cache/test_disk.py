@@ -417,6 +417,14 @@ class TestUse:
         assert tier.prune(unused_s=10 * 3600) == 1
         assert dict(tier.items()) == {"a": b"one"}
 
+    def test_is_not_noted_by_who_must_not_write(self, tmp_path: Path) -> None:
+        with_notes = DiskTier(tmp_path / "cache.sqlite")
+        with_notes.put({"a": b"one"}, used=1.0)
+        assert DiskTier(tmp_path / "cache.sqlite", notes_use=False).get("a") == b"one"
+        assert dict(rows(with_notes, "SELECT key, used FROM entries")) == {"a": 1.0}
+        with_notes.get("a")
+        assert dict(rows(with_notes, "SELECT key, used FROM entries"))["a"] > 1.0
+
     def test_decides_who_goes(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         now = time.time()
         monkeypatch.setattr("samplemind.cache.disk.time.time", lambda: now)

@@ -60,6 +60,7 @@ class DiskTier:
     Args:
         path: the file; it and its folder are made when first written, private to the user.
         max_bytes: above this size of the file the entries unused for longest are removed.
+        notes_use: whether reading an entry notes when it was used, which is a write.
 
     Attributes:
         write_timeout_s: how long a write waits for other ones before it raises `TimeoutError`.
@@ -71,8 +72,9 @@ class DiskTier:
     shared = False
     _connection: sqlite3.Connection | None = None
 
-    def __init__(self, path: Path, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
+    def __init__(self, path: Path, max_bytes: int = DEFAULT_MAX_BYTES, *, notes_use: bool = True) -> None:
         self.path = path.absolute()  # whatever the working folder is later
+        self.notes_use = notes_use
         self.max_bytes = max_bytes
         self.write_timeout_s = _WRITE_TIMEOUT_S
         self._opened: tuple[int, int] | None = None
@@ -92,7 +94,7 @@ class DiskTier:
             return None
         value, used = found
         now = time.time()
-        if now - used > _USED_RESOLUTION_S:
+        if self.notes_use and now - used > _USED_RESOLUTION_S:
             # Only if nobody else is writing: an entry that seems unused for a day more does no harm.
             with contextlib.suppress(OSError, sqlite3.OperationalError), self._writing(timeout=0) as connection:
                 tables.note_use(connection, key, now)

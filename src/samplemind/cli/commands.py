@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from samplemind.cli.sink import silence
 from samplemind.cli.terminal import BROKEN_PIPE, FAILED, INTERRUPTED, USAGE, complain
 from samplemind.errors import AnalysisError, SampleMindError
 
@@ -54,5 +54,5 @@ def _flush() -> None:
     try:
         sys.stdout.flush()
     except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        silence()
         raise

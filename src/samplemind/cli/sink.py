@@ -10,7 +10,10 @@ import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import BinaryIO, Final, NoReturn, TextIO
+
+_PATIENCE_S: Final = 1.5
+"""How long an interrupt waits for a reader."""
 
 
 @contextlib.contextmanager
@@ -59,22 +62,43 @@ def text_sink(path: Path | None) -> Iterator[TextIO]:
 
 @contextlib.contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Hold an interrupt back until the block ends: even a slow reader gets whole records. A second one is not held."""
+    """Hold an interrupt back until the block ends, so that a slow reader, too, gets whole records.
+
+    Not for long: a reader that does not read at all gets no more after a moment, or a second interrupt.
+    """
     before = signal.getsignal(signal.SIGINT)
     held = False
 
     def hold(number: int, frame: object) -> None:
         nonlocal held
+        if held:
+            _give_up(number, frame)
         held = True
-        signal.signal(number, before)
+        if hasattr(signal, "setitimer"):  # elsewhere it takes the second interrupt
+            signal.signal(signal.SIGALRM, _give_up)
+            signal.setitimer(signal.ITIMER_REAL, _PATIENCE_S)
 
     signal.signal(signal.SIGINT, hold)
     try:
         yield
     finally:
+        if held and hasattr(signal, "setitimer"):
+            signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGINT, before)
     if held:
         signal.raise_signal(signal.SIGINT)
+
+
+def _give_up(number: int, frame: object) -> NoReturn:
+    """Leave off writing to standard output, now and later: whoever should read it does not."""
+    silence()
+    raise KeyboardInterrupt
+
+
+def silence() -> None:
+    """Let what is still to be written to standard output go nowhere: Python would write it, or fail, at its end."""
+    with contextlib.suppress(OSError, ValueError):  # there is no file behind it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _umask() -> int:

@@ -83,7 +83,7 @@ def _folder(task: Task) -> Path | None:
 def _tiers(task: Task) -> list[Tier]:
     tiers: list[Tier] = []
     if task.cache_file is not None:
-        tiers.append(DiskTier(Path(task.cache_file)))
+        tiers.append(DiskTier(Path(task.cache_file), notes_use=False))  # a worker writes nothing
     if task.redis_url is not None:
         from samplemind.cache.redis import RedisTier
 

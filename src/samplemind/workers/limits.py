@@ -51,25 +51,37 @@ def available_cores() -> int:
 
 
 def _quota(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> float | None:
-    """Cores' worth of time that the control group may use; None for as much as there is."""
-    with contextlib.suppress(OSError, ValueError):
-        groups = [line.split(":", 2) for line in own.read_text(encoding="utf-8").splitlines()]
-        place = next((path for number, _, path in groups if number == "0"), "/")
-        shares = []
-        folder = root / place.lstrip("/")
+    """Cores' worth of time that the control group, and those around it, may use; None for as much as there is."""
+    # In a container the group may have another name than outside: what holds for all is at the root.
+    places = [("", "/"), ("cpu", "/")]
+    lines: list[str] = []
+    with contextlib.suppress(OSError):
+        lines = own.read_text(encoding="utf-8").splitlines()
+    for line in lines:
+        number, _, rest = line.partition(":")
+        controllers, _, path = rest.partition(":")
+        if number == "0":
+            places.append(("", path))
+        elif "cpu" in controllers.split(","):  # version 1 of control groups
+            places.append(("cpu", path))
+    shares = []
+    for controller, path in places:
+        top = root / controller
+        folder = top / path.lstrip("/")
         for each in (folder, *folder.parents):
-            limit = each / "cpu.max"
-            if each.is_relative_to(root) and limit.is_file():
-                most, period = limit.read_text(encoding="utf-8").split()
-                shares += [float(most) / float(period)] if most != "max" else []
-        if shares:
-            return min(shares)
-    with contextlib.suppress(OSError, ValueError):  # version 1 of control groups
-        quota, length = (
-            float((root / "cpu" / f"cpu.cfs_{name}_us").read_text(encoding="utf-8")) for name in ("quota", "period")
-        )
-        return quota / length if quota > 0 else None
-    return None
+            if each.is_relative_to(top):
+                with contextlib.suppress(OSError, ValueError):
+                    shares.append(_share(each, unified=not controller))
+    return min((share for share in shares if share > 0), default=None)
+
+
+def _share(group: Path, *, unified: bool) -> float:
+    """A control group's own share in cores; 0 or less for no limit."""
+    if unified:
+        most, period = (group / "cpu.max").read_text(encoding="utf-8").split()
+    else:
+        most, period = ((group / f"cpu.cfs_{name}_us").read_text(encoding="utf-8") for name in ("quota", "period"))
+    return 0.0 if most == "max" else float(most) / float(period)
 
 
 def limit_memory(budget: int) -> None:
