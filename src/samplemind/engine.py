@@ -8,7 +8,7 @@ import os
 import tempfile
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import IO, Any, Final, Literal
@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 
 from samplemind.audio import Limits
 from samplemind.cache import FeatureCache
-from samplemind.errors import AnalysisError, LimitExceededError, SettingsError
+from samplemind.errors import AnalysisError, LimitExceededError
 from samplemind.extraction import extract_features
 from samplemind.features.levels import AnalysisLevel, named_level, outputs_of
 from samplemind.pipeline import Analysis, analyze_file
@@ -28,7 +28,6 @@ from samplemind.workers.cluster import batch_on
 from samplemind.workers.fetch import analyze_url
 from samplemind.workers.limits import WorkerLimits, available_cores
 from samplemind.workers.remote import is_url
-from samplemind.workers.scanning import Scan
 
 PathLike = str | os.PathLike[str]
 
@@ -143,7 +142,7 @@ class AudioEngine:
         slots: Callable[[], int] | None = None,
         worker_limits: WorkerLimits | None = None,
         retry_quarantined: bool = False,
-    ) -> Iterator[tuple[str, AudioFeatures | AnalysisError]]:
+    ) -> Generator[tuple[str, AudioFeatures | AnalysisError], None, None]:
         """Analyse many files in worker processes; a file without an answer gives its error instead and stops nothing.
 
         A file that crashes its worker, hangs or needs too much is tried once more alone, and then remembered: it is
@@ -196,42 +195,6 @@ class AudioEngine:
                 failed = isinstance(outcome.answer, AnalysisError)
                 self._count("failed" if failed else "analyzed" if outcome.computed else "from_cache")
                 yield outcome.path, outcome.answer
-
-    def scan(
-        self,
-        paths: Iterable[PathLike],
-        *,
-        level: AnalysisLevel | str = AnalysisLevel.STANDARD,
-        jobs: int | None = None,
-        worker_limits: WorkerLimits | None = None,
-        retry_quarantined: bool = False,
-    ) -> Scan:
-        """Analyse the files that are new or changed since they were last scanned, and count the others.
-
-        Arguments are those of `batch_analyze`. A file that is unchanged costs a look at the file system.
-
-        Returns:
-            To be iterated over once: outcomes with path and answer; `unchanged` counts along.
-
-        Raises:
-            SettingsError: the engine has no cache, in which it is kept what was scanned.
-            WorkerStartError: workers can't be started.
-        """
-        if self.cache is None:
-            raise SettingsError("without a cache nothing is remembered of a scan")
-        level = named_level(level)
-        outputs_of(level)
-        run = functools.partial(
-            batch,
-            level=level,
-            cache=self.cache,
-            limits=self.limits,
-            workers=available_cores() if jobs is None else jobs,
-            worker_limits=worker_limits or WorkerLimits(),
-            retry_quarantined=retry_quarantined,
-        )
-        named = (os.fspath(path) for path in paths)
-        return Scan(named, level=level, cache=self.cache, batch=run)
 
     def extract(
         self,
@@ -318,10 +281,11 @@ def analyze(
     level: AnalysisLevel | str = AnalysisLevel.STANDARD,
     use_cache: bool = True,
     series: bool = False,
+    isolate: bool = False,
 ) -> AudioFeatures:
     """Analyse one file with the user's settings and cache; see `AudioEngine.analyze_audio`."""
     engine = _default_engine(load_settings())
-    return engine.analyze_audio(path, level=level, use_cache=use_cache, series=series)
+    return engine.analyze_audio(path, level=level, use_cache=use_cache, series=series, isolate=isolate)
 
 
 @functools.cache

@@ -14,6 +14,13 @@
     ├── GraphError                  the feature graph is wrong, or was asked for what it hasn't got
     │   └── UnknownFeatureError     no node of this name
     ├── WorkerStartError            worker processes die before they have begun, or nodes of a cluster don't fit
+    ├── LibraryError                the library's database can't be used: locked, full, damaged, out of reach
+    │   └── LibraryVersionError     it was written by a newer samplemind, or has to be upgraded first
+    ├── NotInLibraryError           no sound, tag, collection or folder of the library is what was named
+    ├── LibraryValueError           a correction, or a name of a tag or a collection, that can't be one
+    ├── ExportedFileError           a file to be imported is damaged, or nothing that samplemind exported
+    ├── QueryError                  a search that can't be understood: names the place, and what is possible there
+    │   └── CursorError             the cursor of a page is damaged, or of another query
     ├── OutputError                 results can't be written where they should be
     ├── LevelUnavailableError       an analysis level that does not exist, or not yet in this version
     └── SettingsError               a setting with a value that makes no sense
@@ -91,6 +98,54 @@ class UnknownFeatureError(GraphError):
 
 class WorkerStartError(SampleMindError):
     """Worker processes die before they are ready for the first file, or nodes of a cluster are not as they must be."""
+
+
+class LibraryError(SampleMindError):
+    """The library's database can't be used; nothing of the step that failed was kept."""
+
+
+class LibraryVersionError(LibraryError):
+    """The database was written by a newer version of samplemind, or has to be upgraded before this one uses it."""
+
+
+class QueryError(SampleMindError):
+    """A search can't be understood, or is beyond a limit.
+
+    Args:
+        column: where in its text, from 1.
+        reason: what is wrong there, and what is possible.
+    """
+
+    def __init__(self, column: int, reason: str) -> None:
+        super().__init__(column, reason)
+        self.column = column
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"column {self.column}: {self.reason}"
+
+
+class CursorError(QueryError):
+    """What should tell where the next page begins is damaged, or was made for another query."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(1, reason)
+        self.args = (reason,)  # so that it can be pickled
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+class NotInLibraryError(SampleMindError):
+    """No sound, tag, collection or folder of the library is what was named."""
+
+
+class LibraryValueError(SampleMindError):
+    """A correction, or a name of a tag or a collection, that can't be one."""
+
+
+class ExportedFileError(SampleMindError):
+    """A file that was to be imported is damaged, or nothing that samplemind exported; nothing of it was taken."""
 
 
 class OutputError(SampleMindError):

@@ -30,6 +30,11 @@ class Settings:
     """Size limit of the cache file."""
     redis_url: str | None = None
     """Redis that other machines share, as ``redis://user:password@host:port/database``; none by default."""
+    data_dir: Path | None = None
+    """Folder of the library; by default samplemind's own under the platform's folder for data."""
+    library_url: str | None = None
+    """PostgreSQL database of the library, as ``postgresql://user:password@host:port/database``; by default the library
+    is a file in the data folder."""
     max_duration_s: float = 24 * 3600.0
     """Longest sound that is analysed."""
     max_bytes: int = 64 * 2**30
@@ -49,6 +54,15 @@ class Settings:
 
         return Path(platformdirs.user_cache_dir("samplemind", appauthor=False))
 
+    @property
+    def data_folder(self) -> Path:
+        """The folder of the library."""
+        if self.data_dir is not None:
+            return self.data_dir
+        import platformdirs
+
+        return Path(platformdirs.user_data_dir("samplemind", appauthor=False))
+
 
 def load_settings(environment: Mapping[str, str] | None = None, **arguments: Any) -> Settings:
     """Read the settings.
@@ -66,8 +80,9 @@ def load_settings(environment: Mapping[str, str] | None = None, **arguments: Any
     file = _settings_file()
     if file is not None:
         values = _read(file)
-        if "cache_dir" in values:  # a relative folder is meant from the file's own
-            values["cache_dir"] = file.parent / _converted("cache_dir", "Path", values["cache_dir"])
+        for name in ("cache_dir", "data_dir"):  # a relative folder is meant from the file's own
+            if name in values:
+                values[name] = file.parent / _converted(name, "Path", values[name])
         unknown = values.keys() - fields.keys()
         if unknown:
             raise SettingsError(f"{file}: unknown setting {', '.join(sorted(unknown))}")

@@ -249,6 +249,7 @@ class TestVerify:
             (f"file/{DIGEST}", b"[1]"),
             (f"file/{DIGEST}", b"\xff"),
             (f"stat/{DIGEST}", DIGEST.encode().upper()),
+            (f"url/{DIGEST}", b"\xff"),
             (f"stat/{DIGEST}", DIGEST.encode()[1:]),
             (f"stat/{DIGEST}", DIGEST.encode() + b"\n"),
         ],

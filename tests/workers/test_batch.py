@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+import samplemind
 from samplemind import AnalysisError, AudioEngine, AudioFeatures, FeatureCache
 from samplemind.errors import CrashError, FileAccessError, LevelUnavailableError, LimitExceededError, QuarantinedError
 from samplemind.workers.limits import WorkerLimits
@@ -99,6 +100,7 @@ def test_a_file_that_kills_its_worker_costs_that_file(engine: AudioEngine, write
 def test_isolated_analysis_raises_what_happened(engine: AudioEngine, write_wav: WriteWav) -> None:
     good, bad = write_wav(noise(0.2), name="good.wav"), write_wav(noise(0.2), name="segfault.wav")
     assert engine.analyze_audio(good, isolate=True) == engine.analyze_audio(good)
+    assert samplemind.analyze(good, isolate=True) == engine.analyze_audio(good)
     with pytest.raises(CrashError, match="Segmentation fault"):
         engine.analyze_audio(bad, isolate=True)
     with pytest.raises(FileAccessError, match="no such file"):

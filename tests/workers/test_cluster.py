@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import platform
+import shutil
 import signal
 import socket
 import subprocess
@@ -21,10 +23,10 @@ import pytest
 
 from samplemind import AudioEngine, AudioFeatures, FeatureCache
 from samplemind.audio import Limits
-from samplemind.errors import CrashError, FileAccessError, QuarantinedError, WorkerStartError
+from samplemind.errors import CrashError, FileAccessError, QuarantinedError, SettingsError, WorkerStartError
 from samplemind.features.levels import AnalysisLevel
 from samplemind.workers import node
-from samplemind.workers.cluster import batch_on, executor_for
+from samplemind.workers.cluster import batch_on, executor_for, shards_on
 from samplemind.workers.limits import WorkerLimits
 from samplemind.workers.process import Outcome
 from tests.conftest import WriteWav
@@ -89,6 +91,76 @@ def test_what_nodes_found_is_in_the_cache(threads: Executor, sounds: list[str], 
         again = run_on(threads, sounds, cache=cache)
     assert not any(outcome.computed for outcome in again)
     assert {outcome.path: outcome.answer for outcome in again} == {outcome.path: outcome.answer for outcome in first}
+
+
+def test_copies_are_computed_once(threads: Executor, write_wav: WriteWav, tmp_path: Path) -> None:
+    path = write_wav(noise(0.5))
+    copies = [str(shutil.copy(path, path.with_name(f"copy {number}.wav"))) for number in range(70)]
+    with contextlib.closing(FeatureCache.at(tmp_path / "parent")) as cache:
+        found = run_on(threads, copies, cache=cache)
+        assert sorted(outcome.path for outcome in found) == sorted(copies)
+        assert sum(outcome.computed for outcome in found) == 1
+        assert cache.stats().computed == 1
+
+
+def test_what_has_landed_is_given_while_known_files_come(threads: Executor, sounds: list[str], tmp_path: Path) -> None:
+    time.sleep(2.1)  # until then a file may change within the resolution of its times
+    new, known = sounds[:32], sounds[32]
+    seen = threading.Event()
+    with contextlib.closing(FeatureCache.at(tmp_path / "parent")) as cache:
+        run_on(threads, [known], cache=cache)
+
+        def paths() -> Iterator[str]:
+            yield from new
+            started = time.monotonic()
+            while not seen.is_set():
+                assert time.monotonic() - started < PATIENCE_S
+                yield known
+                time.sleep(0.001)
+
+        outcomes = batch_on(
+            threads,
+            paths(),
+            level=AnalysisLevel.BASIC,
+            cache=cache,
+            limits=Limits(),
+            worker_limits=WorkerLimits(),
+            slots=lambda: 2,
+        )
+        found = set()
+        for outcome in outcomes:
+            found.add(outcome.path)
+            if outcome.path != known:
+                seen.set()
+    assert found == {*new, known}
+
+
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_forked_processes_have_workers_of_their_own(threads: Executor, sounds: list[str]) -> None:
+    run_on(threads, sounds)
+    own = {child.pid for child in children()}
+    assert own
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("fork")) as executor:
+        found = {outcome.path: outcome.answer for outcome in run_on(executor, sounds)}
+    assert found == expected(sounds)
+    assert {child.pid for child in children()} == own
+
+
+def test_an_error_of_a_node_is_not_raised_there(sounds: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(node, "_Workers", _Broken)
+    with ThreadPoolExecutor(1) as executor:
+        found = run_on(executor, sounds)
+    assert len(found) == len(sounds)
+    assert all(
+        str(outcome.answer).endswith(f"in 4 tries: KeyError: 'redis://***@host' (on {platform.node()})")
+        for outcome in found
+    )
+
+
+class _Broken:
+    def __init__(self, _: object) -> None:
+        raise KeyError("redis://:hush@host")
 
 
 def test_series_come_through(threads: Executor, sounds: list[str]) -> None:
@@ -234,22 +306,34 @@ def children() -> list[psutil.Process]:
 
 
 class Dask:
-    """A scheduler and workers, each a process of its own on this machine."""
+    """A scheduler and workers, each a process of its own on this machine.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: where they log.
+        protocol: by which they talk.
+        **environment: variables that they get.
+    """
+
+    def __init__(self, folder: Path, *, protocol: str = "tcp", **environment: str) -> None:
         pytest.importorskip("distributed", reason="pip install 'samplemind[cluster]'")
         self._folder = folder
+        self._environment = environment
         with socket.socket() as listener:
             listener.bind(("127.0.0.1", 0))
             port = listener.getsockname()[1]
-        self.address = f"tcp://127.0.0.1:{port}"
+        self.address = f"{protocol}://127.0.0.1:{port}"
         self._processes: list[subprocess.Popen[bytes]] = []
-        self._start("dask_scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard")
+        place = ("--host", "127.0.0.1", "--port", str(port), "--protocol", protocol)
+        self.scheduler = self._start("dask_scheduler", *place, "--no-dashboard")
 
     def worker(self, *, path: Path | None = None) -> subprocess.Popen[bytes]:
         """Start a worker; `path` comes first among the folders where it looks for modules."""
         options = ("--nthreads", "1", "--no-nanny", "--no-dashboard", "--host", "127.0.0.1")
         return self._start("dask_worker", self.address, *options, path=path)
+
+    def log(self) -> str:
+        """What all of them have written."""
+        return "".join(log.read_text() for log in self._folder.glob("dask_*.log"))
 
     def close(self) -> None:
         for process in self._processes:
@@ -257,7 +341,7 @@ class Dask:
             process.wait()
 
     def _start(self, program: str, *options: str, path: Path | None = None) -> subprocess.Popen[bytes]:
-        environment = {**os.environ, "PYTHONPATH": str(path or "")}
+        environment = {**os.environ, **self._environment, "PYTHONPATH": str(path or "")}
         command = [sys.executable, "-W", "ignore", "-m", f"distributed.cli.{program}", *options]
         with (self._folder / f"{program}-{len(self._processes)}.log").open("wb") as log:
             process = subprocess.Popen(command, env=environment, cwd=self._folder, stdout=log, stderr=log)
@@ -305,6 +389,37 @@ def test_a_dask_worker_that_is_killed_loses_nothing(dask: Dask, write_wav: Write
     assert [(type(error), Path(error.path).name) for error in failed] == [(CrashError, "segfault.wav")]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_a_dask_worker_that_is_killed_leaves_no_row_out_of_shards(
+    dask: Dask, write_wav: WriteWav, tmp_path: Path
+) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pip install 'samplemind[parquet]'")
+    workers = [dask.worker(), dask.worker()]
+    paths = [str(write_wav(noise(0.5, seed=number), name=f"{number}.wav")) for number in range(100)]
+    with executor_for(dask.address, jobs=1) as (executor, slots):
+        until(lambda: executor._client.scheduler_info()["n_workers"] == 2)  # type: ignore[attr-defined]
+        rows = 0
+        for shard in shards_on(
+            executor,
+            paths,
+            str(tmp_path / "out"),
+            level=AnalysisLevel.BASIC,
+            use_cache=False,
+            redis_url=None,
+            limits=Limits(),
+            worker_limits=WorkerLimits(),
+            slots=slots,
+            rows=5,
+        ):
+            assert not shard.failed
+            if not rows:
+                workers[0].kill()
+            rows += shard.rows
+    assert rows == len(paths)
+    found = [row for file in (tmp_path / "out").glob("part-*") for row in parquet.read_table(file)["path"].to_pylist()]
+    assert sorted(found) == sorted(paths)
+
+
 def test_dask_workers_of_another_version_are_refused(dask: Dask) -> None:
     dask.worker(path=SKEW)
     with pytest.raises(WorkerStartError, match=r"all nodes must have samplemind .*tcp://127.*has samplemind 0\.0\.1 "):
@@ -318,6 +433,118 @@ def _until_workers(dask: Dask) -> None:
 def _asked(dask: Dask) -> int:
     with executor_for(dask.address, jobs=1) as (_, slots):
         return slots()
+
+
+def test_dask_workers_without_samplemind_are_refused(dask: Dask, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['samplemind'] = None\n")
+    dask.worker(path=tmp_path)
+    with pytest.raises(WorkerStartError, match=r"tcp://127.* has no samplemind that can be asked: ModuleNotFoundError"):
+        _until_workers(dask)
+
+
+def test_a_scheduler_that_is_lost_in_mid_run_ends_it(
+    dask: Dask, sounds: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("samplemind.workers.flights._WAIT_S", 0.5)
+    dask.worker()
+    dask_config = pytest.importorskip("dask").config
+    with (
+        dask_config.set({"distributed.comm.timeouts.connect": "1s"}),
+        executor_for(dask.address, jobs=1) as (executor, slots),
+    ):
+        until(lambda: slots() == 1)
+        outcomes = batch_on(
+            executor,
+            sounds * 100,
+            level=AnalysisLevel.BASIC,
+            cache=None,
+            limits=Limits(),
+            worker_limits=WorkerLimits(),
+            slots=slots,
+        )
+        next(outcomes)
+        dask.scheduler.kill()
+        with pytest.raises(WorkerStartError, match=r"the scheduler is gone|takes no more work"):
+            list(outcomes)
+
+
+def test_secrets_are_not_in_the_logs_of_nodes(dask: Dask, tmp_path: Path) -> None:
+    dask.worker()
+    with executor_for(dask.address, jobs=1) as (executor, slots):
+        until(lambda: slots() == 1)
+        shards = shards_on(
+            executor,
+            ["https://me:hush@127.0.0.1:9/a.wav"],
+            str(tmp_path / "out"),
+            level=AnalysisLevel.BASIC,
+            use_cache=True,
+            redis_url="none://me:hush@127.0.0.1:9",
+            limits=Limits(),
+            worker_limits=WorkerLimits(),
+            slots=slots,
+        )
+        with pytest.raises(SettingsError, match=r"redis_url must be redis://") as caught:
+            next(shards)
+    assert "hush" not in str(caught.value)
+    assert "distributed" in dask.log()
+    assert "hush" not in dask.log()
+
+
+def test_tls_is_what_dasks_configuration_says(sounds: list[str], tmp_path: Path) -> None:
+    pytest.importorskip("cryptography")
+    dask_config = pytest.importorskip("dask").config
+    certificate, key = _self_signed(tmp_path)
+    tls = {"ca-file": str(certificate)}
+    for role in ("scheduler", "worker", "client"):
+        tls |= {f"{role}.cert": str(certificate), f"{role}.key": str(key)}
+    names = {name: f"DASK_DISTRIBUTED__COMM__TLS__{name.replace('.', '__').replace('-', '_').upper()}" for name in tls}
+    with contextlib.closing(Dask(tmp_path, protocol="tls", **{names[name]: tls[name] for name in tls})) as dask:
+        dask.worker()
+        with pytest.raises(WorkerStartError, match=r"tls://127.* needs certificates: distributed\.comm\.tls"):
+            _asked(dask)
+        with dask_config.set({f"distributed.comm.tls.{name}": value for name, value in tls.items()}):
+            _until_workers(dask)
+            with executor_for(dask.address, jobs=1) as (executor, _):
+                found = {outcome.path: outcome.answer for outcome in run_on(executor, sounds)}
+    assert found == expected(sounds)
+
+
+def _self_signed(folder: Path) -> tuple[Path, Path]:
+    """A certificate that is its own authority, and its key."""
+    import datetime
+
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.x509.oid import NameOID
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    files = folder / "certificate.pem", folder / "key.pem"
+    files[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    files[1].write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return files
+
+
+@pytest.mark.parametrize("address", ["local:0", "local:none", "local:-1"])
+def test_an_impossible_number_of_local_workers_is_refused(address: str) -> None:
+    pytest.importorskip("distributed", reason="pip install 'samplemind[cluster]'")
+    with pytest.raises(WorkerStartError, match="name a number of workers"), executor_for(address, jobs=1):
+        pass
 
 
 def test_a_scheduler_that_does_not_answer_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.server
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -21,13 +22,14 @@ import pytest
 from samplemind import AnalysisError, AudioEngine, AudioFeatures, FeatureCache
 from samplemind.audio import Limits
 from samplemind.discovery import AUDIO_SUFFIXES, audio_files
-from samplemind.errors import CrashError, FileAccessError, LimitExceededError, QuarantinedError
+from samplemind.errors import CrashError, FileAccessError, LimitExceededError, OutputError, QuarantinedError
 from samplemind.features.levels import AnalysisLevel
-from samplemind.workers import remote
 from samplemind.workers.batch import batch
+from samplemind.workers.cluster import executor_for, shards_on
 from samplemind.workers.fetch import analyze_url
 from samplemind.workers.limits import WorkerLimits
-from samplemind.workers.remote import is_folder, is_url, look_up, shown, urls_below
+from samplemind.workers.remote import is_folder, is_url, line_of, look_up, shown, urls_below
+from samplemind.workers.shards import ShardFolder
 from tests.conftest import WriteWav
 from tests.signals import noise
 
@@ -166,6 +168,8 @@ def test_secrets_are_not_shown() -> None:
     )
     assert shown("s3://bucket/a b#c.wav") == "s3://bucket/a b#c.wav"
     assert shown("/home/me:pass@host/a.wav") == "/home/me:pass@host/a.wav"
+    assert shown("zip://a.wav::https://me:pass@host/b.zip?sig=c") == "zip://a.wav::https://***@host/b.zip?sig=***"
+    assert line_of(OSError("GET https://me:pass@host/a?sig=b failed\nmore")) == "GET https://***@host/a?sig=*** failed"
 
 
 def test_an_object_has_the_answer_of_its_file(memory: Any, sound: Path) -> None:
@@ -224,10 +228,14 @@ def test_bytes_are_counted_as_they_come(pages: Pages, memory: Any) -> None:
         analyzed(f"{pages.url}/endless.wav", limits=tight)
 
 
-def test_a_server_that_sends_nothing_is_given_up(pages: Pages, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(remote, "_PAUSES_S", (None,))
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_a_server_that_sends_nothing_is_given_up_at_once(pages: Pages, monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(time, "sleep", pauses.append)
     with pytest.raises(FileAccessError, match=r"stalled.wav: can't be fetched: nothing came for 0\.3 s"):
         analyzed(f"{pages.url}/stalled.wav", stall_s=0.3)
+    assert pauses == []  # tried again, it would take longer than the worker's parent waits
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
 
 
 def test_no_server_is_an_error() -> None:
@@ -241,8 +249,11 @@ def test_no_server_is_an_error() -> None:
 def test_what_is_not_there_to_open_it_is_named() -> None:
     with pytest.raises(FileAccessError, match=r"another package is needed: .*gcsfs"):
         analyzed("gs://bucket/a.wav")
-    with pytest.raises(AnalysisError, match="failed inside samplemind: ValueError"):
-        analyzed("http://[nonsense/a.wav")
+    with pytest.raises(FileAccessError, match=r"http://\*\*\*: Invalid IPv6 URL"):
+        analyzed("http://[me:hush@nonsense/a.wav")
+    [error] = audio_files(["http://[nonsense/"])
+    assert isinstance(error, FileAccessError)
+    assert list(audio_files(["http://[nonsense/a"])) == ["http://[nonsense/a"]
     with pytest.raises(FileAccessError, match="Protocol not known: nonsense"):
         analyzed("nonsense://bucket/a.wav")
 
@@ -298,6 +309,42 @@ def test_a_page_that_kills_its_worker_is_quarantined(pages: Pages, sound: Path, 
     assert again.reason == f"not tried again: {first.reason}"
     [retried] = in_workers([url], cache, retry_quarantined=True).values()
     assert type(retried) is CrashError
+
+
+@pytest.mark.usefixtures("misbehaving")
+@pytest.mark.skipif(sys.platform == "win32", reason="the workers misbehave in POSIX ways")
+def test_a_url_of_a_file_that_kills_its_worker_is_quarantined(sound: Path, cache: FeatureCache) -> None:
+    path = sound.rename(sound.with_name("segfault.wav"))
+    [first] = in_workers([path.as_uri()], cache).values()
+    assert type(first) is CrashError
+    [again] = in_workers([path.as_uri()], cache).values()
+    assert type(again) is QuarantinedError
+    assert again.path == path.as_uri()
+    [by_name] = in_workers([str(path)], cache).values()
+    assert type(by_name) is QuarantinedError
+    [retried] = in_workers([path.as_uri()], cache, retry_quarantined=True).values()
+    assert type(retried) is CrashError
+
+
+def test_a_page_that_has_an_answer_of_another_level_can_be_quarantined(
+    pages: Pages, sound: Path, cache: FeatureCache
+) -> None:
+    (pages.folder / "a.wav").write_bytes(sound.read_bytes())
+    url = f"{pages.url}/a.wav"
+    found = analyzed(url, cache=cache).features
+    cache.put({f"quarantine/{look_up(url).key}": b"crashed: Segmentation fault"})
+    assert analyzed(url, cache=cache).features == found
+    with pytest.raises(QuarantinedError, match="not tried again: crashed"):
+        analyzed(url, cache=cache, level=AnalysisLevel.STANDARD)
+
+
+def test_folders_are_walked_where_a_file_system_takes_few_arguments(
+    memory: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = type(memory).ls
+    monkeypatch.setattr(type(memory), "ls", lambda fs, path, detail=False: original(fs, path, detail=detail))  # SFTP's
+    memory.pipe("/top/a.wav", b"")
+    assert list(urls_below("memory://top", AUDIO_SUFFIXES)) == ["memory://top/a.wav"]
 
 
 def test_folders_are_walked(memory: Any) -> None:
@@ -382,3 +429,39 @@ def test_a_bucket_is_analysed(bucket: Any, write_wav: WriteWav, cache: FeatureCa
     assert [but_its_name(found[url]) for url in urls] == [but_its_name(here(path)) for path in paths]
     remembered = {url: analyzed(url, cache=cache) for url in urls}
     assert all(analysis.run is None and analysis.features == found[url] for url, analysis in remembered.items())
+
+
+def test_shards_go_to_a_bucket(bucket: Any, write_wav: WriteWav) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pip install 'samplemind[parquet]'")
+    paths = [str(write_wav(noise(0.3, seed=number), name=f"{number}.wav")) for number in range(6)]
+
+    def shards() -> Iterator[Any]:
+        with executor_for(None, jobs=1) as (executor, slots):
+            yield from shards_on(
+                executor,
+                paths,
+                "s3://sounds/run/",
+                level=AnalysisLevel.BASIC,
+                use_cache=False,
+                redis_url=None,
+                limits=Limits(),
+                worker_limits=WorkerLimits(),
+                slots=slots,
+                rows=2,
+            )
+
+    interrupted = shards()
+    next(interrupted)
+    interrupted.close()  # type: ignore[attr-defined]
+    bucket.pipe("sounds/run/part-00009-0123456789abcdef.parquet", b"of another list")
+    done = list(shards())
+    assert any(shard.skipped for shard in done)
+    bucket.invalidate_cache()
+    names = {name.rpartition("/")[2] for name in bucket.ls("sounds/run", detail=False)}
+    assert names == {"manifest.json", *(shard.name for shard in done)}
+    tables = [parquet.read_table(f"sounds/run/{shard.name}", filesystem=bucket) for shard in done]
+    assert sorted(path for table in tables for path in table["path"].to_pylist()) == paths
+    with pytest.raises(OutputError, match="finished run"):
+        next(shards())
+    with pytest.raises(OutputError, match=r"s3://no-such-bucket/run can't be used: "):
+        ShardFolder("s3://no-such-bucket/run").begin(level="basic", rows=2)

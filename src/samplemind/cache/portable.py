@@ -252,6 +252,6 @@ def _is_answer(key: str, data: bytes) -> bool:
             return decode(value) is not None
         case "file":
             return _parsed(value) is not None
-        case "stat":
+        case "stat" | "url":
             return _DIGEST.fullmatch(value) is not None
     return True

@@ -39,14 +39,16 @@ def into_shards(
     from samplemind.workers.limits import WorkerLimits, available_cores
 
     files = failed = skipped = 0
-    refused: list[str] = []
 
     def paths() -> Iterator[str]:
+        nonlocal files, failed
         for item in audio_files(arguments):
             if isinstance(item, str):
                 yield item
-            else:
-                refused.append(str(item))
+            else:  # a folder that can't be read
+                complain(str(item))
+                files += 1
+                failed += 1
 
     try:
         with AudioEngine() as engine, executor_for(scheduler, jobs=jobs or available_cores()) as (executor, slots):
@@ -72,10 +74,7 @@ def into_shards(
     except KeyboardInterrupt:
         complain(f"interrupted: {_totals(files, failed, skipped)}; run it again to go on")
         raise typer.Exit(INTERRUPTED) from None
-    for message in refused:
-        complain(message)
-    failed += len(refused)
-    print(_totals(files + len(refused), failed, skipped))
+    print(_totals(files, failed, skipped))
     if failed:
         raise typer.Exit(FAILED)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable
 from typing import Final
 
 from samplemind.audio import Limits
@@ -33,7 +33,6 @@ def batch(
     worker_limits: WorkerLimits,
     series: bool = False,
     retry_quarantined: bool = False,
-    also_kept: Callable[[Outcome], Mapping[str, bytes]] | None = None,
 ) -> Generator[Outcome, None, None]:
     """Analyse files in worker processes.
 
@@ -46,7 +45,6 @@ def batch(
         worker_limits: what one file may cost.
         series: also give frame-level series.
         retry_quarantined: try files again that crashed their workers.
-        also_kept: what else the cache should keep of an outcome, written together with it.
 
     Yields:
         Outcomes as they come, in no particular order.
@@ -62,7 +60,7 @@ def batch(
 
     def store(outcomes: list[Outcome]) -> None:
         if cache is not None:
-            keep(outcomes, cache, also_kept)
+            keep(outcomes, cache)
 
     task = worker_task(level, series, cache, limits, worker_limits, retry_quarantined=retry_quarantined, alone=True)
     pool = Pool(task, workers=workers, limits=worker_limits)
@@ -70,17 +68,13 @@ def batch(
         yield from outcomes
 
 
-def keep(
-    outcomes: Iterable[Outcome],
-    cache: FeatureCache,
-    also_kept: Callable[[Outcome], Mapping[str, bytes]] | None = None,
-) -> None:
+def keep(outcomes: Iterable[Outcome], cache: FeatureCache) -> None:
     """Write what was found out about a group of files, and why some crashed, into the cache; count what was counted."""
     most = min([_WRITTEN_BYTES, *(tier.max_bytes // 10 for tier in cache.tiers if isinstance(tier, DiskTier))])
     entries: dict[str, bytes] = {}
     for outcome in map(noted, outcomes):
         cache.add_counts(outcome.counts)
-        entries |= {**outcome.entries, **(also_kept(outcome) if also_kept else {})}
+        entries |= outcome.entries
         if sum(map(len, entries.values())) > most:
             cache.put(entries)
             entries = {}

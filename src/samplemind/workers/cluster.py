@@ -4,46 +4,40 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import json
 import logging
 import math
 import platform
-import queue
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
 
 from samplemind.audio import Limits
 from samplemind.cache import FeatureCache
-from samplemind.errors import AnalysisError, CrashError, SampleMindError, WorkerStartError
+from samplemind.errors import AnalysisError, WorkerStartError
 from samplemind.features.levels import AnalysisLevel
-from samplemind.plain import from_plain, to_plain
+from samplemind.plain import from_plain
 from samplemind.version import __version__
 from samplemind.workers.batch import keep, known_outcome
+from samplemind.workers.flights import AHEAD, Group, Lost, Slots, flown
 from samplemind.workers.limits import WorkerLimits
-from samplemind.workers.node import GroupTask, analyze_group, end_workers, unpacked
+from samplemind.workers.node import GroupTask, end_workers, unpacked
 from samplemind.workers.order import GROUP_BYTES, GROUP_FILES, size_of
 from samplemind.workers.process import Outcome
-from samplemind.workers.remote import shown
+from samplemind.workers.remote import line_of, scheme
 from samplemind.workers.shards import Shard, ShardFolder, shard_name
 
 if TYPE_CHECKING:
     from distributed import Client
 
-_AHEAD: Final = 4
-"""Groups in flight for each one that can be worked on: the next ones are there before they are asked for."""
-_TRIES: Final = 4
-"""How often a group is submitted until it is given up."""
 _REACH_S: Final = 10.0
 """Seconds in which a scheduler must answer."""
 _ASKED_S: Final = 5.0
 """How often a scheduler is asked how many workers it has."""
 _ROWS: Final = 1000
-"""Files of a shard: some megabytes of Parquet, and half an hour of one core if they are whole tracks."""
-
-Slots = Callable[[], int]
+"""Most files of a shard: some megabytes of Parquet, and some minutes of one core if they are whole tracks."""
+_LOOKED: Final = 100_000
+"""Paths that are looked at to find out how many there are: some megabytes."""
 
 
 def batch_on(
@@ -57,7 +51,6 @@ def batch_on(
     slots: Slots,
     series: bool = False,
     retry_quarantined: bool = False,
-    also_kept: Callable[[Outcome], Mapping[str, bytes]] | None = None,
 ) -> Generator[Outcome, None, None]:
     """Analyse files on an executor, as `workers.batch.batch` does on this machine.
 
@@ -68,10 +61,10 @@ def batch_on(
         cache: where answers are looked up and kept by this process; None for neither, nor by the nodes.
         limits: what is refused.
         worker_limits: what one file may cost.
-        slots: how many groups can be worked on at a time; asked now and then, as nodes come and go.
+        slots: how many groups can be worked on at a time; asked now and then, as nodes come and go. What it raises
+            ends the run.
         series: also give frame-level series.
         retry_quarantined: try files again that crashed their workers.
-        also_kept: what else the cache should keep of an outcome, written together with it.
 
     Yields:
         Outcomes as they come, in no particular order: one for each path. Where a group is lost again and again, for
@@ -97,10 +90,10 @@ def batch_on(
         worker_limits=worker_limits,
         retry_quarantined=retry_quarantined,
     )
-    given: Iterator[Outcome | _Group] = (
+    given: Iterator[Outcome | Group] = (
         (item, None) if isinstance(item, list) else item for item in _grouped(paths, known)
     )
-    with contextlib.closing(_flown(executor, given, task, slots)) as items:
+    with contextlib.closing(flown(executor, given, task, slots)) as items:
         for item in items:
             if isinstance(item, Outcome):
                 yield item
@@ -109,7 +102,7 @@ def batch_on(
             else:
                 outcomes = [*map(unpacked, item["outcomes"])]
                 if cache is not None:
-                    keep(outcomes, cache, also_kept)
+                    keep(outcomes, cache)
                 yield from outcomes
 
 
@@ -124,7 +117,7 @@ def shards_on(
     limits: Limits,
     worker_limits: WorkerLimits,
     slots: Slots,
-    rows: int = _ROWS,
+    rows: int | None = None,
     retry_quarantined: bool = False,
 ) -> Generator[Shard, None, None]:
     """Analyse files on an executor whose nodes write the results themselves: only counts and failures come back here.
@@ -142,7 +135,8 @@ def shards_on(
         limits: what is refused.
         worker_limits: what one file may cost.
         slots: as for `batch_on`.
-        rows: files of a shard, the last one's fewer.
+        rows: files of a shard, the last one's fewer. By default a thousand, or else so many that all that is worked on
+            at a time has some shards. A run that goes on has as many as before.
         retry_quarantined: try files again that crashed their workers.
 
     Yields:
@@ -163,11 +157,13 @@ def shards_on(
         output=output,
     )
     folder = ShardFolder(output)
+    if rows is None:
+        rows, paths = _fair_rows(paths, slots())
     run = folder.begin(level=level, rows=rows)
-    groups: Iterator[Outcome | _Group] = (
-        (group, shard_name(number, group)) for number, group in enumerate(_chunks(paths, rows))
+    groups: Iterator[Outcome | Group] = (
+        (group, shard_name(number, group)) for number, group in enumerate(_chunks(paths, run.rows))
     )
-    with contextlib.closing(_flown(executor, groups, task, slots)) as items:
+    with contextlib.closing(flown(executor, groups, task, slots)) as items:
         for item in items:
             if isinstance(item, Outcome):
                 raise AssertionError("nothing is known of a shard before its node was asked")
@@ -178,89 +174,6 @@ def shards_on(
             run.add(shard)
             yield shard
     run.finish()
-
-
-@dataclass(frozen=True)
-class Lost:
-    """A group that no node could be had for, and why."""
-
-    paths: tuple[str, ...]
-    shard: str | None
-    reason: str
-
-    def outcomes(self) -> Iterator[Outcome]:
-        """An error for each path. The cache keeps none of them: the files may be all right."""
-        for path in self.paths:
-            yield Outcome(path, CrashError(shown(path), self.reason))
-
-
-_Group = tuple[list[str], str | None]
-
-
-@dataclass(frozen=True)
-class _Flight:
-    """A group that was submitted."""
-
-    paths: list[str]
-    shard: str | None
-    tries: int
-
-
-def _flown(
-    executor: Executor, items: Iterator[Outcome | _Group], task: GroupTask, slots: Slots
-) -> Generator[Outcome | Lost | dict[str, Any], None, None]:
-    """Submit groups, a bounded number at a time, and give what became of them; outcomes are handed through."""
-    task_json = json.dumps(to_plain(task))
-    flying: dict[Future[dict[str, Any]], _Flight] = {}
-    landed: queue.SimpleQueue[Future[dict[str, Any]]] = queue.SimpleQueue()
-
-    def submit(flight: _Flight) -> None:
-        try:
-            future = executor.submit(analyze_group, task_json, flight.paths, flight.shard)
-        except RuntimeError as error:  # it is broken, or was shut down
-            raise WorkerStartError(f"the executor takes no more work: {_line(error)}") from error
-        flying[future] = flight
-        future.add_done_callback(landed.put)
-
-    left = True
-    try:
-        while left or flying:
-            while left and len(flying) < _AHEAD * max(1, slots()):
-                item = next(items, None)
-                if item is None:
-                    left = False
-                elif isinstance(item, Outcome):
-                    yield item
-                else:
-                    submit(_Flight(*item, tries=1))
-            if not flying:
-                continue
-            future = landed.get()
-            flight = flying.pop(future)
-            result = _landed(future, flight)
-            if result is None:
-                submit(_Flight(flight.paths, flight.shard, flight.tries + 1))
-            else:
-                yield result
-    finally:
-        for future in flying:
-            future.cancel()
-
-
-def _landed(future: Future[dict[str, Any]], flight: _Flight) -> dict[str, Any] | Lost | None:
-    """What became of a group; None if it should be submitted again."""
-    try:
-        result = future.result()
-    except Exception as error:  # whatever an executor raises when a node is gone
-        if flight.tries < _TRIES:
-            return None
-        if isinstance(error, SampleMindError):
-            raise  # not a node that is gone: it would be the same for all groups
-        reason = f"no node could analyse its group, in {_TRIES} tries: {_line(error)}"
-        return Lost(tuple(flight.paths), flight.shard, reason)
-    if "refused" in result:
-        raise WorkerStartError(f"{result['refused']}, and this is {__version__}")
-    return result
 
 
 def _grouped(paths: Iterable[str], known: Callable[[str], Outcome | None]) -> Iterator[Outcome | list[str]]:
@@ -287,13 +200,20 @@ def _chunks(paths: Iterable[str], size: int) -> Iterator[list[str]]:
         yield some
 
 
+def _fair_rows(paths: Iterable[str], slots: int) -> tuple[int, Iterable[str]]:
+    """How many files a shard should have, so that all slots have some; and the paths, of which some were read."""
+    shards = AHEAD * max(1, slots)
+    rest = iter(paths)
+    first = [*itertools.islice(rest, min(_LOOKED, _ROWS * shards))]
+    more = next(rest, None)
+    if more is not None:
+        return _ROWS, itertools.chain(first, [more], rest)
+    return min(_ROWS, max(GROUP_FILES, math.ceil(len(first) / shards))), first
+
+
 def _redis_url(cache: FeatureCache | None) -> str | None:
     tiers = cache.tiers if cache is not None else ()
     return next((url for tier in tiers if (url := getattr(tier, "url", None)) is not None), None)
-
-
-def _line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 @contextlib.contextmanager
@@ -337,6 +257,8 @@ def dask_executor(scheduler: str) -> Iterator[tuple[Executor, Slots]]:
         raise WorkerStartError("a cluster needs the package distributed: pip install 'samplemind[cluster]'") from None
     with contextlib.ExitStack() as ends:
         kind, _, count = scheduler.partition(":")
+        if kind == "local" and count and not (count.isdecimal() and int(count) > 0):
+            raise WorkerStartError(f"{scheduler} is no scheduler: name a number of workers, as in local:4")
         try:
             address: Any = scheduler
             if kind == "local":
@@ -350,19 +272,33 @@ def dask_executor(scheduler: str) -> Iterator[tuple[Executor, Slots]]:
                         silence_logs=logging.ERROR,  # that groups are called off is no news
                     )
                 )
-            client = ends.enter_context(distributed.Client(address, timeout=_REACH_S))
+            elif scheme(scheduler) == "tls" and _tls_context() is None:
+                # Asked here, because a client that finds it out stays half open, and stands in the next one's way.
+                raise WorkerStartError(f"{scheduler} needs certificates: distributed.comm.tls in Dask's configuration")
+            client = ends.enter_context(distributed.Client(address, timeout=_REACH_S, set_as_default=False))
         except (OSError, ValueError, TypeError) as error:
-            raise WorkerStartError(f"the scheduler {scheduler} can't be reached: {_line(error)}") from error
+            raise WorkerStartError(f"the scheduler {scheduler} can't be reached: {line_of(error)}") from error
         _refuse_skew(client)
         slots = _Slots(client)
         # Not pure: a group that was lost is not to be answered with the loss.
         executor = client.get_executor(pure=False)
-        ends.callback(executor.shutdown, wait=False)
+        ends.callback(_call_off, executor, client)
         yield executor, slots
 
 
+def _tls_context() -> object:
+    import distributed
+
+    return distributed.Security().get_connection_args("client").get("ssl_context")
+
+
+def _call_off(executor: Executor, client: Client) -> None:
+    if client.status != "closed":
+        executor.shutdown(wait=False)
+
+
 class _Slots:
-    """How many threads Dask's workers have, asked anew every few seconds."""
+    """How many threads Dask's workers have, asked anew every few seconds, unless the scheduler is gone for good."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -371,8 +307,11 @@ class _Slots:
 
     def __call__(self) -> int:
         if time.monotonic() - self._asked > _ASKED_S:
-            self._count = sum(self._client.nthreads().values())
+            with contextlib.suppress(Exception):  # it may come back
+                self._count = sum(self._client.nthreads().values())
             self._asked = time.monotonic()
+        if self._client.status == "closed":
+            raise WorkerStartError("the scheduler is gone")
         return self._count
 
 
@@ -388,7 +327,7 @@ def _refuse_skew(client: Client) -> None:
     wrong = []
     for address, theirs in sorted(found.items()):
         if isinstance(theirs, BaseException):
-            wrong.append(f"{address} has no samplemind that can be asked: {_line(theirs)}")
+            wrong.append(f"{address} has no samplemind that can be asked: {line_of(theirs)}")
         elif tuple(theirs) != own:
             wrong.append(f"{address} has samplemind {theirs[0]} with Python {theirs[1]}")
     if wrong:

@@ -11,17 +11,16 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any, Final
-from urllib.parse import urlsplit
 
 from blake3 import blake3
 
-from samplemind.audio import Limits
+from samplemind.audio import Limits, stat_key
 from samplemind.cache import FeatureCache
 from samplemind.errors import AnalysisError, FileAccessError, InternalError, LimitExceededError, SampleMindError
 from samplemind.features.levels import AnalysisLevel
-from samplemind.pipeline import Analysis, analyze_file, remembered_bytes
+from samplemind.pipeline import Analysis, analyze_file, remembered_bytes, stat_entry
 from samplemind.workers.quarantine import quarantined_as
-from samplemind.workers.remote import Remote, look_up, opened, persistently, shown
+from samplemind.workers.remote import FAILED, Remote, is_local, look_up, opened, persistently, scheme, shown
 
 STALL_S: Final = 60.0
 """Seconds without a byte after which a server is given up."""
@@ -61,8 +60,8 @@ def analyze_url(
     """
     options: dict[str, Any] = {"level": level, "cache": cache, "limits": limits, "series": series}
     try:
-        if urlsplit(url).scheme in ("file", "local"):
-            return _of_local(url, **options)
+        if is_local(url):
+            return _of_local(url, options, retry_quarantined)
         return _of_remote(url, options, retry_quarantined, sized, stall_s)
     except SampleMindError:
         raise
@@ -74,12 +73,12 @@ def _of_remote(
     url: str, options: dict[str, Any], retry_quarantined: bool, sized: Callable[[int], None], stall_s: float | None
 ) -> Analysis:
     level, cache, limits = (options[name] for name in ("level", "cache", "limits"))
-    with _patience(stall_s) as go_on:
+    with _patience(shown(url), stall_s) as go_on:
         remote = look_up(url)
         sized(remote.size or 0)
         limits.check_bytes(remote.name, remote.size or 0)
         if cache and remote.key and not options["series"]:
-            known = _known(remote, remote.key, level, cache, retry_quarantined)
+            known = _known(remote.name, remote.key, remote.size, level, cache, retry_quarantined)
             if known is not None:
                 return known
         go_on()
@@ -97,24 +96,37 @@ def _of_remote(
 
 
 def _known(
-    remote: Remote, key: str, level: AnalysisLevel, cache: FeatureCache, retry_quarantined: bool
+    name: str, key: str, size: int | None, level: AnalysisLevel, cache: FeatureCache, retry_quarantined: bool
 ) -> Analysis | None:
+    """What the cache has of content whose digest it keeps under a key.
+
+    Raises:
+        QuarantinedError: it has no answer, but remembers that the content crashed a worker.
+    """
     digest = cache.get(key)
-    if digest is not None and remote.size is not None:
-        return remembered_bytes(remote.name, digest.decode(), remote.size, level=level, cache=cache)
-    error = None if retry_quarantined else quarantined_as(key, remote.name, cache)
+    if digest is not None and size is not None:
+        known = remembered_bytes(name, digest.decode(), size, level=level, cache=cache)
+        if known is not None:
+            return known
+    error = None if retry_quarantined else quarantined_as(key, name, cache)
     if error is not None:
         raise error
     return None
 
 
-def _of_local(url: str, **options: Any) -> Analysis:
+def _of_local(url: str, options: dict[str, Any], retry_quarantined: bool) -> Analysis:
     """It is a file of this machine after all: nothing is fetched."""
-    _, path = opened(url)
+    level, cache, name = options["level"], options["cache"], shown(url)
     try:
-        return analyze_file(path, name=url, **options)
+        _, path = opened(url)
+        if cache and not options["series"]:
+            stat = stat_key(path)
+            known = _known(name, stat_entry(stat), stat.size, level, cache, retry_quarantined)
+            if known is not None:
+                return known
+        return analyze_file(path, name=name, **options)
     except AnalysisError as error:
-        raise type(error)(url, error.reason) from error.__cause__
+        raise type(error)(name, error.reason) from error.__cause__
 
 
 def _fetched(
@@ -126,13 +138,14 @@ def _fetched(
     go_on: Callable[..., None],
 ) -> str:
     """Fetch the content into a file, and take its digest on the way; again if the network fails."""
-    digest = persistently(url, lambda: _copied(remote, file, limits, sized, go_on))
+    digest = persistently(url, lambda: _copied(url, remote, file, limits, sized, go_on))
     if remote.key is not None and look_up(url).key != remote.key:
         raise FileAccessError(remote.name, "changed while it was read")
     return digest
 
 
 def _copied(
+    url: str,
     remote: Remote,
     file: IO[bytes],
     limits: Limits,
@@ -144,7 +157,7 @@ def _copied(
     digest = blake3()
     copied = 0
     # Pages are read in one go: not every server gives parts of them.
-    ahead = 0 if urlsplit(remote.name).scheme in ("http", "https") else _AHEAD
+    ahead = 0 if scheme(url) in ("http", "https") else _AHEAD
     with remote.fs.open(remote.path, "rb", block_size=ahead) as source:
         while piece := source.read(_PIECE):
             go_on()
@@ -185,8 +198,10 @@ def _nameless_file() -> Iterator[tuple[IO[bytes], str]]:
 
 
 @contextlib.contextmanager
-def _patience(seconds: float | None) -> Iterator[Callable[..., None]]:
-    """Raise `TimeoutError` where nothing happens for so long.
+def _patience(name: str, seconds: float | None) -> Iterator[Callable[..., None]]:
+    """Give up what is called `name` where nothing happens for so long.
+
+    The error is one that nobody tries again: several such waits are longer than the parent's.
 
     Yields:
         What to call when something happened; with None the waiting is over.
@@ -196,7 +211,7 @@ def _patience(seconds: float | None) -> Iterator[Callable[..., None]]:
         return
 
     def late(*_: object) -> None:
-        raise TimeoutError(f"nothing came for {seconds:.3g} s")
+        raise FileAccessError(name, f"{FAILED}: nothing came for {seconds:.3g} s")
 
     def go_on(again: float | None = seconds) -> None:
         signal.setitimer(signal.ITIMER_REAL, again or 0.0)

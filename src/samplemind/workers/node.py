@@ -10,6 +10,7 @@ import atexit
 import contextlib
 import dataclasses
 import json
+import os
 import platform
 import threading
 import time
@@ -28,11 +29,11 @@ from samplemind.settings import load_settings
 from samplemind.version import __version__
 from samplemind.workers.batch import keep, known_outcome, worker_task
 from samplemind.workers.limits import WorkerLimits
-from samplemind.workers.order import size_of
+from samplemind.workers.order import GROUP_FILES, size_of
 from samplemind.workers.pool import Minder, Pool
 from samplemind.workers.process import Outcome
-from samplemind.workers.quarantine import PREFIX as QUARANTINED
 from samplemind.workers.quarantine import noted
+from samplemind.workers.remote import line_of
 from samplemind.workers.shards import ShardFolder
 
 _IDLE_S: Final = 60.0
@@ -69,11 +70,18 @@ def analyze_group(task_json: str, paths: list[str], shard: str | None = None) ->
 
     Returns:
         ``outcomes``, one for each path, as `packed` gives them; or ``shard`` with what `Shard` holds; or ``refused``
-        with a reason that would be the same for every group.
-
-    Raises:
-        WorkerStartError: worker processes can't be started here, or were called off.
+        with a reason that would be the same for every group; or ``failed`` with the type of an error and its text. It
+        is not raised: an executor may write down the arguments of what fails, and passwords can be in them.
     """
+    try:
+        return _analyzed(task_json, paths, shard)
+    except Exception as error:  # whatever it is, another node may not have it
+        known = isinstance(error, errors.SampleMindError)
+        text = line_of(error) if known else f"{type(error).__name__}: {line_of(error)}"
+        return {"failed": [type(error).__name__, f"{text} (on {platform.node()})"]}
+
+
+def _analyzed(task_json: str, paths: list[str], shard: str | None) -> dict[str, Any]:
     described = json.loads(task_json)
     if described.get("version") != __version__:
         return {"refused": f"the node {platform.node()} has samplemind {__version__}"}
@@ -81,7 +89,7 @@ def analyze_group(task_json: str, paths: list[str], shard: str | None = None) ->
     if task.output is None or shard is None:
         return {"outcomes": [packed(outcome) for outcome in _workers(task_json, task).outcomes(paths)]}
     folder = ShardFolder(task.output)
-    written = folder.found(shard) or folder.write(shard, _workers(task_json, task).outcomes(paths, kept=True))
+    written = folder.found(shard) or folder.write(shard, _workers(task_json, task).outcomes(paths))
     return {"shard": to_plain(written)}
 
 
@@ -141,7 +149,13 @@ class _Workers:
         limits = task.worker_limits
         self._pool = Pool(
             worker_task(
-                task.level, task.series, self._cache, task.limits, limits, retry_quarantined=task.retry_quarantined
+                task.level,
+                task.series,
+                self._cache,
+                task.limits,
+                limits,
+                retry_quarantined=task.retry_quarantined,
+                alone=True,
             ),
             workers=0,
             limits=limits,
@@ -152,12 +166,8 @@ class _Workers:
         self._used = time.monotonic()
         threading.Thread(target=self._pool.watch, daemon=True).start()
 
-    def outcomes(self, paths: list[str], *, kept: bool = False) -> list[Outcome]:
-        """An outcome for each path, in their order.
-
-        Args:
-            paths: files.
-            kept: write what was found into this node's cache, rather than leave it to the parent.
+    def outcomes(self, paths: list[str]) -> list[Outcome]:
+        """An outcome for each path, in their order. What was found is in this node's cache.
 
         Raises:
             WorkerStartError: no worker can be started, or they were called off.
@@ -172,12 +182,22 @@ class _Workers:
                 found[path] = outcome
         if unknown:
             with self._minder() as minder:
-                found |= {outcome.path: noted(outcome) for outcome in minder.outcomes(unknown)}
+                for start in range(0, len(unknown), GROUP_FILES):
+                    for outcome in self._analyzed(unknown[start : start + GROUP_FILES], minder):
+                        found[outcome.path] = outcome
         if any(path not in found for path in paths):
             raise WorkerStartError("the workers were called off")
-        if self._cache is not None:
-            keep(found.values() if kept else map(_only_crash, found.values()), self._cache)
         return [found[path] for path in paths]
+
+    def _analyzed(self, group: list[tuple[str, int]], minder: Minder) -> Iterator[Outcome]:
+        """Outcomes of files with their sizes; they are kept before anybody sees them."""
+        while group:
+            found = [*map(noted, minder.outcomes(group))]
+            ours = self._task.output is not None  # else the parent gets all of it, and counts
+            if self._cache is not None:
+                keep(found if ours else [dataclasses.replace(outcome, counts={}) for outcome in found], self._cache)
+            yield from (dataclasses.replace(outcome, entries={}) for outcome in found) if ours else found
+            group = minder.stored()  # and what another process had in hand is tried again
 
     def close(self) -> None:
         """End all of them."""
@@ -200,16 +220,18 @@ class _Workers:
         with self._guard:
             self._busy += 1
             minder = self._idle.pop() if self._idle else Minder(self._pool)
+        fit = False
         try:
             yield minder
+            fit = True  # else there may be answers that nobody has heard
         finally:
             with self._guard:
                 self._busy -= 1
                 self._used = time.monotonic()
-                over = self._pool.stopped
-                if not over:
+                fit = fit and not self._pool.stopped
+                if fit:
                     self._idle.append(minder)
-            if over:
+            if not fit:
                 minder.close()
 
     def _known(self, path: str) -> Outcome | None:
@@ -222,15 +244,21 @@ class _Workers:
             return Outcome(path, unreadable.with_traceback(None))
 
 
-def _only_crash(outcome: Outcome) -> Outcome:
-    """What a node keeps whoever keeps the rest: the parent may be unable to tell whether a file is the same."""
-    entries = {key: value for key, value in outcome.entries.items() if key.startswith(QUARANTINED)}
-    return dataclasses.replace(outcome, entries=entries, counts={})
-
-
 _guard = threading.Lock()
 _kept: dict[str, _Workers] = {}
+_inherited: list[_Workers] = []
 atexit.register(end_workers)
+
+
+def _disown() -> None:
+    """In a forked process: those workers are its parent's, and are not to be spoken to, nor ended."""
+    _inherited.extend(_kept.values())
+    _kept.clear()
+    _guard.release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_guard.acquire, after_in_parent=_guard.release, after_in_child=_disown)
 
 
 def _workers(task_json: str, task: GroupTask) -> _Workers:

@@ -23,13 +23,14 @@ _URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 """Two letters or more: one alone is a drive of Windows."""
 _TAGS: Final = ("VersionId", "ETag", "etag", "generation", "md5Hash", "content_md5", "Content-MD5", "checksum")
 """What file systems call what differs whenever the content does."""
-_TIMES: Final = ("LastModified", "last_modified", "Last-Modified", "mtime", "updated", "modified", "created")
+_TIMES: Final = ("LastModified", "last_modified", "Last-Modified", "mtime", "updated", "modified")
 _SETTLED_S: Final = 60.0
 """Servers tell times in seconds, and their clocks are not ours: content may change again within the same time."""
 _SECRET: Final = re.compile(r"(?i)(sig|token|key|secret|credential|password|passwd|pwd|auth)")
 """What parameters of a URL are called that open doors."""
 
-_FAILED: Final = "can't be fetched"
+FAILED: Final = "can't be fetched"
+"""What reasons begin with that may be gone at the next try."""
 _PAUSES_S: Final = (0.5, 2.0, None)
 """How long to wait until the next try where the network failed; after the last one there is none."""
 
@@ -60,14 +61,24 @@ def is_url(path: str) -> bool:
     return _URL.match(path) is not None
 
 
+def scheme(url: str) -> str:
+    """What a URL begins with, in lower case."""
+    return url.partition("://")[0].lower()
+
+
 def shown(path: str) -> str:
     """A path as it may be printed and kept: a URL without passwords, signatures and the like."""
-    if not is_url(path):
-        return path
+    return "::".join(map(_shown, path.split("::"))) if is_url(path) else path
+
+
+def _shown(url: str) -> str:
+    """One of the URLs that fsspec takes in a chain."""
+    if not is_url(url):
+        return url
     try:
-        parts = urlsplit(path)
+        parts = urlsplit(url)
     except ValueError:
-        return f"{path.partition('://')[0]}://***"
+        return f"{scheme(url)}://***"
     secret, _, place = parts.netloc.rpartition("@")
     pairs = (pair.partition("=") for pair in parts.query.split("&"))
     query = "&".join(f"{name}=***" if equals and _SECRET.search(name) else name + equals + value
@@ -112,28 +123,42 @@ def url_entry(url: str) -> str:
     Raises:
         FileAccessError: there is nothing, it can't be asked for, or nothing tells its content from another.
     """
+    if is_local(url):
+        from samplemind.audio import stat_key
+        from samplemind.pipeline import stat_entry
+
+        return stat_entry(stat_key(opened(url)[1]))
     remote = look_up(url)
     if remote.key is None:
         raise FileAccessError(remote.name, "the server does not tell its content from another")
     return remote.key
 
 
+def is_local(url: str) -> bool:
+    """Whether it is a file of this machine after all."""
+    return scheme(url) in ("file", "local")
+
+
 def opened(url: str) -> tuple[Any, str]:
     """The file system of a URL, and what it calls what is there. Nothing is asked of a server yet.
 
     Raises:
-        FileAccessError: a package is missing, or there is no such kind of URL.
+        FileAccessError: a package is missing, there is no such kind of URL, or what its package is told by its own
+            settings makes no sense.
     """
     try:
         from fsspec.core import url_to_fs
     except ImportError:
         raise FileAccessError(shown(url), "URLs need the package fsspec: pip install 'samplemind[remote]'") from None
     try:
+        urlsplit(url)  # some libraries take for missing what is no URL
         fs, path = url_to_fs(url)
     except ImportError as error:
-        raise FileAccessError(shown(url), f"another package is needed: {_line(error)}") from None
-    except ValueError as error:
-        raise FileAccessError(shown(url), _line(error)) from None
+        raise FileAccessError(shown(url), f"another package is needed: {line_of(error)}") from None
+    except MemoryError:
+        raise
+    except Exception as error:  # each file system has its own library with its own errors
+        raise FileAccessError(shown(url), line_of(error)) from None
     return fs, path
 
 
@@ -149,7 +174,7 @@ def is_folder(url: str, suffixes: tuple[str, ...]) -> bool:
     """
     if url.endswith("/") or url.lower().endswith(suffixes):
         return url.endswith("/")
-    if urlsplit(url).scheme in ("http", "https"):
+    if scheme(url) in ("http", "https"):
         return False
     fs, path = opened(url)
     try:
@@ -180,8 +205,8 @@ def urls_below(url: str, suffixes: tuple[str, ...]) -> Iterator[str | FileAccess
         folder = waiting.pop()
         here = url.rstrip("/") + folder[len(root) :]
         try:
-            entries: list[Mapping[str, Any]] = fs.ls(folder, detail=True, refresh=True)
-            fs.invalidate_cache()  # else it would keep the names of all folders
+            fs.invalidate_cache()  # what was heard before is not believed, and it would keep the names of all folders
+            entries: list[Mapping[str, Any]] = fs.ls(folder, detail=True)
         except Exception as error:
             yield trouble(here, error)
             continue
@@ -212,7 +237,7 @@ def trouble(url: str, error: Exception) -> FileAccessError:
         error = error.__cause__ if isinstance(error.__cause__, Exception) else error
     if isinstance(error, PermissionError) or getattr(error, "status", None) in (401, 403):
         return FileAccessError(shown(url), "access denied")
-    return FileAccessError(shown(url), f"{_FAILED}: {_line(error)}")
+    return FileAccessError(shown(url), f"{FAILED}: {line_of(error)}")
 
 
 def persistently(url: str, action: Callable[[], T]) -> T:
@@ -226,14 +251,14 @@ def persistently(url: str, action: Callable[[], T]) -> T:
             return action()
         except Exception as error:  # each file system has its own library with its own errors
             failure = trouble(url, error)
-            if pause is None or not failure.reason.startswith(_FAILED):
+            if pause is None or not failure.reason.startswith(FAILED):
                 raise failure from error
         time.sleep(pause)
     raise AssertionError("the last try neither gave nor failed")
 
 
-def _line(error: Exception) -> str:
-    """What went wrong, in one line. Addresses that it quotes may hold secrets."""
+def line_of(error: BaseException) -> str:
+    """What went wrong, in one line, without the secrets of URLs that it quotes."""
     text = (str(error).strip() or type(error).__name__).splitlines()[0]
     return re.sub(r"[A-Za-z][A-Za-z0-9+.-]+://[^\s'\"]+", lambda found: shown(found[0]), text)[:300]
 

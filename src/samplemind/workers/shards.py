@@ -2,6 +2,7 @@
 
     part-00000-<digest of its paths>.parquet    a row a file, failed ones too
     manifest.json                               counts and shards; while the run goes on, only what it was begun with
+    .part-…, .manifest.json-…                   what is being written, where things don't appear at once
 
 A shard appears whole or not at all. Its name says which files are in it, so that a group that is analysed twice has one
 shard, and a run that is begun again finds what is there. Columns are the document's fields, numbers and words as such,
@@ -18,7 +19,6 @@ import hashlib
 import io
 import json
 import os
-import tempfile
 import types
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,13 +30,14 @@ from samplemind.plain import field_hints
 from samplemind.result import document_hints
 from samplemind.version import __version__
 from samplemind.workers.process import Outcome
-from samplemind.workers.remote import is_url, opened, shown
+from samplemind.workers.remote import is_url, line_of, opened, shown
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 MANIFEST: Final = "manifest.json"
 _FORMAT: Final = 1
+_ROWS: Final = "rows_per_shard"
 _STORES: Final = frozenset(("s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oss", "oci", "memory"))
 """File systems where what is written appears at once; elsewhere it is written beside, and renamed."""
 _LOST: Final = b"samplemind.lost"
@@ -53,6 +54,7 @@ class Shard:
         failed: path, kind of error and reason of those without a document.
         bytes: size of its file.
         skipped: whether it was there from an interrupted run.
+        lost: whether it stands for files that nobody could be found for.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Shard:
     failed: tuple[tuple[str, str, str], ...]
     bytes: int
     skipped: bool = False
+    lost: bool = False
 
 
 def shard_name(number: int, paths: Sequence[str]) -> str:
@@ -73,22 +76,29 @@ class Run:
 
     Args:
         folder: where.
-        described: what it was begun with.
+        described: what it was begun with; among it `rows`, the files of a shard.
     """
 
     def __init__(self, folder: ShardFolder, described: Mapping[str, Any]) -> None:
+        self.rows = int(described[_ROWS])
         self._folder = folder
         self._described = dict(described)
         self._shards: list[dict[str, Any]] = []
         self._skipped = 0
+        self._lost = 0
 
     def add(self, shard: Shard) -> None:
         """Note a shard that is done."""
         self._shards.append({"name": shard.name, "rows": shard.rows, "failed": len(shard.failed), "bytes": shard.bytes})
         self._skipped += shard.rows if shard.skipped else 0
+        self._lost += shard.rows if shard.lost else 0
 
     def finish(self) -> dict[str, Any]:
-        """Remove shards of groups that the interrupted run had and this one has not, and write the manifest."""
+        """Remove what the interrupted run had and this one has not, and write the manifest.
+
+        Raises:
+            OutputError: it can't be written, or shards are gone that were there.
+        """
         shards = sorted(self._shards, key=lambda shard: str(shard["name"]))
         self._folder.keep_only({shard["name"] for shard in shards})
         rows, failed, size = (sum(shard[name] for shard in shards) for name in ("rows", "failed", "bytes"))
@@ -99,6 +109,7 @@ class Run:
             "ok": rows - failed,
             "failed": failed,
             "skipped": self._skipped,
+            "lost": self._lost,
             "bytes": size,
             "shards": shards,
         }
@@ -130,26 +141,39 @@ class ShardFolder:
             except FileAccessError as error:
                 raise OutputError(str(error)) from None
         self._root = self._root.rstrip("/") or "/"
+        protocol = getattr(self._fs, "protocol", "")
+        self._is_store = not _STORES.isdisjoint([protocol] if isinstance(protocol, str) else protocol)
 
     def begin(self, *, level: str, rows: int) -> Run:
-        """Begin a run, or go on with one that was begun alike.
+        """Begin a run, or go on with one that was begun alike: interrupted, or at its end without some of its files.
+
+        Args:
+            level: of all answers.
+            rows: files of a shard, if the run is a new one.
 
         Raises:
             OutputError: it is full of something else, or can't be written.
         """
-        described = {"format": _FORMAT, "samplemind": __version__, "level": str(level), "rows_per_shard": rows}
+        described = {"format": _FORMAT, "samplemind": __version__, "level": str(level), _ROWS: rows}
         with self._trouble():
             if not self._exists(MANIFEST):
-                if any(True for _ in self._parts()):
+                if any(map(_is_part, self._names())):
                     raise OutputError(f"{self.name} holds shards without a {MANIFEST}: name another folder")
-                self.put(MANIFEST, _json({**described, "finished": False}))
-                return Run(self, described)
-            with self._open(MANIFEST) as file:
-                there = json.loads(file.read())
-        if there.get("finished"):
-            raise OutputError(f"{self.name} holds the results of a finished run: name another folder, or remove them")
-        if {name: there.get(name) for name in described} != described:
-            raise OutputError(f"{self.name} holds a run that was begun otherwise ({there}): name another folder")
+                there = described
+            else:
+                with self._open(MANIFEST) as file:
+                    there = json.loads(file.read())
+            if not isinstance(there, dict) or "samplemind" not in there:
+                raise OutputError(f"{self.name} holds a {MANIFEST} of something else: name another folder")
+            if there.get("finished") and not there.get("lost"):
+                raise OutputError(
+                    f"{self.name} holds the results of a finished run: name another folder, or remove them"
+                )
+            described[_ROWS] = there.get(_ROWS, rows)
+            begun = {name: there.get(name) for name in described}
+            if begun != described:
+                raise OutputError(f"{self.name} holds a run that was begun otherwise ({begun}): name another folder")
+            self.put(MANIFEST, _json({**described, "finished": False}))
         return Run(self, described)
 
     def found(self, name: str) -> Shard | None:
@@ -197,53 +221,66 @@ class ShardFolder:
             for outcome in outcomes
             if isinstance(answer := outcome.answer, AnalysisError)
         )
-        return Shard(name, len(outcomes), failed, buffer.tell())
+        return Shard(name, len(outcomes), failed, buffer.tell(), lost=lost)
 
     def keep_only(self, names: set[str]) -> None:
-        """Remove all shards but these."""
+        """Remove all shards but these, and what those left behind who died while they wrote.
+
+        Raises:
+            OutputError: some of these are gone: somebody else has the folder, too.
+        """
         with self._trouble():
-            for name in [*self._parts()]:
-                if name not in names:
-                    if self._fs is None:
-                        Path(self._root, name).unlink(missing_ok=True)
-                    else:
-                        self._fs.rm_file(f"{self._root}/{name}")
+            there = self._names()
+            if gone := names.difference(there):
+                raise OutputError(f"{self.name} lacks {min(gone)}, which was there: does another run write there?")
+            for name in there:
+                if name not in names and (_is_part(name) or name.startswith((".part-", f".{MANIFEST}-"))):
+                    self._remove(name)
 
     def put(self, name: str, data: bytes) -> None:
         """Write a file, which appears as a whole."""
         with self._trouble():
-            if self._fs is None:
-                os.makedirs(self._root, exist_ok=True)
-                handle, beside = tempfile.mkstemp(prefix=f".{name}-", dir=self._root)
-                try:
-                    with open(handle, "wb") as file:
-                        file.write(data)
-                    os.chmod(beside, 0o666 & ~_umask())
-                    os.replace(beside, os.path.join(self._root, name))
-                except BaseException:
-                    os.unlink(beside)
-                    raise
-                return
-            protocol = self._fs.protocol if isinstance(self._fs.protocol, str) else self._fs.protocol[0]
-            if protocol in _STORES:
+            if self._is_store:
                 self._fs.pipe_file(f"{self._root}/{name}", data)
                 return
-            beside = f"{self._root}/.{name}-{os.urandom(4).hex()}"
-            self._fs.makedirs(self._root, exist_ok=True)
-            self._fs.pipe_file(beside, data)
-            self._fs.mv(beside, f"{self._root}/{name}")
-
-    def _parts(self) -> Iterator[str]:
-        """Names of the shards that are there."""
-        if self._fs is None:
-            names = os.listdir(self._root) if os.path.isdir(self._root) else []
-        else:
-            self._fs.invalidate_cache()
+            beside = f".{name}-{os.urandom(8).hex()}"
             try:
-                names = [str(name).rpartition("/")[2] for name in self._fs.ls(self._root, detail=False)]
-            except FileNotFoundError:
-                names = []
-        return (name for name in names if name.startswith("part-") and name.endswith(".parquet"))
+                self._put_beside(beside, data)
+                if self._fs is None:
+                    os.replace(os.path.join(self._root, beside), os.path.join(self._root, name))
+                else:
+                    self._fs.mv(f"{self._root}/{beside}", f"{self._root}/{name}")
+            except BaseException:
+                with contextlib.suppress(Exception):  # the first error tells more
+                    self._remove(beside)
+                raise
+
+    def _put_beside(self, name: str, data: bytes) -> None:
+        if self._fs is not None:
+            self._fs.makedirs(self._root, exist_ok=True)
+            self._fs.pipe_file(f"{self._root}/{name}", data)
+            return
+        os.makedirs(self._root, exist_ok=True)
+        with open(os.path.join(self._root, name), "xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())  # else the name could outlive a power cut, and the content not
+
+    def _remove(self, name: str) -> None:
+        if self._fs is None:
+            Path(self._root, name).unlink(missing_ok=True)
+        else:
+            self._fs.rm_file(f"{self._root}/{name}")
+
+    def _names(self) -> list[str]:
+        """Names of all that is there."""
+        if self._fs is None:
+            return os.listdir(self._root) if os.path.isdir(self._root) else []
+        self._fs.invalidate_cache()
+        try:
+            return [str(name).rpartition("/")[2] for name in self._fs.ls(self._root, detail=False)]
+        except FileNotFoundError:
+            return []
 
     def _exists(self, name: str) -> bool:
         with self._trouble():
@@ -270,8 +307,11 @@ class ShardFolder:
         except (OutputError, MemoryError):
             raise
         except Exception as error:  # each file system has its own library with its own errors
-            text = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise OutputError(f"{self.name} can't be used: {text}") from error
+            raise OutputError(f"{self.name} can't be used: {line_of(error)}") from error
+
+
+def _is_part(name: str) -> bool:
+    return name.startswith("part-") and name.endswith(".parquet")
 
 
 def arrow_schema() -> pa.Schema:
@@ -322,10 +362,3 @@ def _text(value: str) -> str:
 
 def _json(value: object) -> bytes:
     return json.dumps(value, indent=1).encode()
-
-
-def _umask() -> int:
-    """What new files of this process may not be."""
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
