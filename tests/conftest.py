@@ -39,9 +39,10 @@ def corpus() -> Path:
 
 @pytest.fixture(autouse=True)
 def _own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep every test away from the user's cache and settings."""
+    """Keep every test away from the user's cache, library and settings."""
     folder = tmp_path_factory.mktemp("user")
     monkeypatch.setenv("SAMPLEMIND_CACHE_DIR", str(folder / "cache"))
+    monkeypatch.setenv("SAMPLEMIND_DATA_DIR", str(folder / "data"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(folder / "config"))
 
 

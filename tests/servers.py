@@ -8,10 +8,12 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 from urllib.parse import quote
 
 import pytest
@@ -19,7 +21,7 @@ import redis
 
 _PROGRAMS: Final = ("redis-server", "valkey-server")
 _PATIENCE_S: Final = 20.0
-_READY: Final = "Ready to accept connections"
+_READY: Final = "ready to accept connections"
 
 
 class RedisServer:
@@ -93,7 +95,7 @@ class RedisServer:
         self._process = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL)
         give_up = time.monotonic() + _PATIENCE_S
         while self._process.poll() is None and time.monotonic() < give_up:
-            if _READY in self._log.read_text():
+            if _READY in self._log.read_text().lower():
                 return True
             time.sleep(0.01)
         self.kill()
@@ -109,6 +111,112 @@ class RedisServer:
                 os.killpg(self._process.pid, signal.SIGKILL)
                 self._process.wait()
             self._process = None
+
+
+class PostgresServer:
+    """A PostgreSQL server that this machine alone can reach, and everybody on it; nothing is safe from a power cut.
+
+    Its language sorts words as English does, and not by code points.
+
+    Args:
+        folder: for its files; must be empty.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.port = 0
+        self._made = 0
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Make its files, and start it; returns when it is ready."""
+        account = _account()
+        if account is not None:
+            shutil.chown(self.folder, account)
+        options = ["--no-sync", "--auth=trust", "--username=postgres", "--encoding=UTF8"]
+        options += ["--locale=C", "--locale-provider=icu", "--icu-locale=en"]
+        initdb = [_postgres_program("initdb"), "--pgdata", str(self._data), *options]
+        made = subprocess.run(initdb, user=account, cwd=self.folder, capture_output=True, text=True, check=False)
+        assert made.returncode == 0, made.stderr
+        for port in (_free_port() for _ in range(5)):
+            if self._started(port, account):
+                self.port = port
+                return
+        pytest.fail(f"no PostgreSQL server could be started: {self._log.read_text()}")
+
+    def kill(self) -> None:
+        """Have it end at once."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGQUIT)
+            try:
+                self._process.wait(_PATIENCE_S)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+            self._process = None
+
+    def new_database(self, *, like: str | None = None) -> str:
+        """Make a database, empty or a copy of one that nobody is connected to, and return its address."""
+        self._made += 1
+        name = f"test_{self._made}"
+        template = "template0" if like is None else like.rpartition("/")[2]
+        self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        return f"postgresql://postgres@127.0.0.1:{self.port}/{name}"
+
+    def drop(self, url: str) -> None:
+        """Remove a database, whoever is connected to it."""
+        self._execute(f'DROP DATABASE "{url.rpartition("/")[2]}" WITH (FORCE)')
+
+    def disconnect(self, url: str) -> None:
+        """End the connections of all who use a database."""
+        name = url.rpartition("/")[2]
+        self._execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")  # noqa: S608
+
+    @property
+    def _data(self) -> Path:
+        return self.folder / "data"
+
+    @property
+    def _log(self) -> Path:
+        return self.folder / "postgres.log"
+
+    def _execute(self, statement: str) -> None:
+        import psycopg
+
+        with psycopg.connect(host="127.0.0.1", port=self.port, user="postgres", autocommit=True) as connection:
+            connection.execute(statement.encode())
+
+    def _started(self, port: int, account: str | None) -> bool:
+        settings = ("fsync=off", "full_page_writes=off", "unix_socket_directories=", "listen_addresses=127.0.0.1")
+        command = [_postgres_program("postgres"), "-D", str(self._data), "-p", str(port)]
+        command += [part for setting in settings for part in ("-c", setting)]
+        if guard := shutil.which("setpriv"):  # as above; it ends its own processes when it is asked to quit
+            command = [guard, "--pdeathsig", "QUIT", *command]
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                command, user=account, cwd=self.folder, start_new_session=True, stdout=log, stderr=log
+            )
+        give_up = time.monotonic() + _PATIENCE_S
+        while self._process.poll() is None and time.monotonic() < give_up:
+            if _READY in self._log.read_text().lower():
+                return True
+            time.sleep(0.01)
+        self.kill()
+        return False
+
+
+@contextlib.contextmanager
+def running_postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server for as long as the context lasts."""
+    _postgres_program("postgres")
+    # Not in pytest's folder, which is private to the account that runs the tests.
+    with tempfile.TemporaryDirectory(prefix="samplemind-postgres-") as folder:
+        server = PostgresServer(Path(folder))
+        try:
+            server.start()
+            yield server
+        finally:
+            server.kill()
 
 
 @contextlib.contextmanager
@@ -127,10 +235,33 @@ def _program() -> str:
     for name in _PROGRAMS:
         if found := shutil.which(name):
             return found
-    reason = "no Redis server: apt install redis-server, brew install redis, or the like"
+    _do_without("no Redis server: apt install redis-server, brew install redis, or the like")
+
+
+def _postgres_program(name: str) -> str:
+    """One of PostgreSQL's programs, as above. Debian has them in folders by version, of which the newest counts."""
+    if found := shutil.which(name):
+        return found
+    versions = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: float(path.parts[-3]))
+    if versions:
+        return str(versions[-1])
+    _do_without("no PostgreSQL server: apt install postgresql, brew install postgresql, or the like")
+
+
+def _do_without(reason: str) -> NoReturn:
     if os.environ.get("SAMPLEMIND_REQUIRE_SERVERS") == "1":
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+def _account() -> str | None:
+    """Who shall run PostgreSQL, which refuses to be run by root; None for whoever runs the tests."""
+    if sys.platform == "win32" or os.geteuid() != 0:
+        return None
+    import pwd
+
+    names = {entry.pw_name for entry in pwd.getpwall()}
+    return "postgres" if "postgres" in names else "nobody"
 
 
 def _free_port() -> int:

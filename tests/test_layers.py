@@ -23,12 +23,13 @@ LAYERS = (
     ("workers", "worker"),
     ("engine",),
     ("discovery", "demo", "explain"),
+    ("library",),
     ("cli",),
     ("__init__", "__main__"),
 )
 """Within a layer, a module may use those that come before it."""
 HEAVY = {"scipy", "numba", "soxr", "av", "soundfile", "pydantic", "rich", "prometheus_client", "redis", "psutil"}
-HEAVY |= {"fsspec", "s3fs", "pyarrow", "dask", "distributed"}
+HEAVY |= {"fsspec", "s3fs", "pyarrow", "dask", "distributed", "psycopg", "watchfiles"}
 """Libraries that a cached answer doesn't need, and must not wait for."""
 HEAVY_MODULES = {"samplemind.dsp.median_kernel"}
 """Ours that need them as soon as they are imported, and so are heavy themselves."""

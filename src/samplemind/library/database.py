@@ -1,0 +1,198 @@
+"""The library's database: reads that don't wait for writes, and one writer at a time.
+
+In SQLite, whoever writes, writes the log back or closes a connection that could do so holds the advisory lock beside
+the file; what only reads is open all the time, in read-only mode. In PostgreSQL a transaction that writes holds an
+advisory lock of the server. So nothing changes between what a writer reads and what it writes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import Connection, create_engine, event, exc, make_url, text
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import NullPool
+
+from samplemind.cache import files
+from samplemind.cache.filesystem import refuse_network
+from samplemind.cache.writing import WriteLock
+from samplemind.errors import LibraryError
+from samplemind.library import versions
+
+FILE_NAME: Final = "library.db"
+WRITE_TIMEOUT_S: Final = 30.0
+"""How long a writer waits for other ones: longer than any step of a scan takes."""
+_CLOSE_TIMEOUT_S: Final = 0.1
+"""How long closing does. Without the lock, the log stays for the next one who writes."""
+_BUSY_TIMEOUT_S: Final = 5.0
+"""How long SQLite waits for programs that don't know our lock."""
+_READERS: Final = 8
+"""Connections that are kept for those who read."""
+_POSTGRES_LOCK: Final = 0x73616D706C65  # "sample"
+"""The number of the advisory lock that writers hold."""
+
+
+class Database:
+    """A database of the library, made when it is first written.
+
+    Args:
+        place: path of an SQLite file, or address of a PostgreSQL database.
+        write_timeout_s: how long a write waits for other writers.
+
+    All methods raise `LibraryError` when the database can't be used; nothing of the transaction was kept then.
+    """
+
+    def __init__(self, place: Path | str, *, write_timeout_s: float = WRITE_TIMEOUT_S) -> None:
+        self.path = place.absolute() if isinstance(place, Path) else None
+        self.write_timeout_s = write_timeout_s
+        self._lock = WriteLock(self.path) if self.path is not None else None
+        self._checked = False
+        self._opening = threading.Lock()
+        if self.path is not None:
+            self.name = str(self.path)
+            self._reader = create_engine("sqlite://", creator=self._connect_to_read, pool_size=_READERS)
+            self._writer = create_engine("sqlite://", creator=self._connect_to_write, poolclass=NullPool)
+            event.listen(self._reader, "begin", _begin)
+            event.listen(self._writer, "begin", _begin_to_write)
+        else:
+            url = make_url(str(place))
+            self.name = url.render_as_string(hide_password=True)
+            try:
+                self._reader = self._writer = create_engine(url.set(drivername="postgresql+psycopg"))
+            except ImportError:
+                raise LibraryError(
+                    f"{self.name} needs the package psycopg: pip install 'samplemind[postgres]'"
+                ) from None
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A session that sees the database as it is now, and writes nothing."""
+        self._open()
+        with self._errors(), Session(self._reader, autoflush=False) as session:
+            yield session
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[Session]:
+        """A session whose changes are kept together when the block ends, and not at all if it raises."""
+        self._open()
+        with self._alone(), Session(self._writer, expire_on_commit=False) as session, session.begin():
+            _keep_others_out(session.connection())
+            yield session
+
+    def close(self) -> None:
+        """Close the connections, and write SQLite's log into the file if nobody else is writing."""
+        if self._lock is not None and self._checked and self.path is not None and files.is_writable(self.path):
+            with (
+                contextlib.suppress(TimeoutError, OSError, exc.DatabaseError),
+                self._lock.held(_CLOSE_TIMEOUT_S),
+                self._writer.connect() as last,
+            ):
+                last.exec_driver_sql("SELECT COUNT(*) FROM roots").all()  # opens the log
+                self._reader.dispose()
+        self._reader.dispose()
+        self._writer.dispose()
+
+    @contextlib.contextmanager
+    def reader(self) -> Iterator[Connection]:
+        """A connection that reads whatever is there, of this version or not."""
+        with self._errors(), self._reader.connect() as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[Connection]:
+        """A connection that may change whatever is there, in a transaction, as the only writer."""
+        with self._alone(), self._writer.begin() as connection:
+            _keep_others_out(connection)
+            yield connection
+
+    def _open(self) -> None:
+        """Make the database if there is none, and bring an older one up to date."""
+        if self._checked:
+            return
+        with self._opening:
+            if not self._checked:
+                if self.path is not None:
+                    try:
+                        refuse_network(self.path.parent)
+                    except OSError as error:
+                        raise LibraryError(f"the library can't be there: {error}") from error
+                versions.prepare(self)
+                self._checked = True
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """As the only writer."""
+        with contextlib.ExitStack() as ends:
+            ends.enter_context(self._errors())
+            if self._lock is not None:
+                try:
+                    ends.enter_context(self._lock.held(self.write_timeout_s))
+                except TimeoutError as error:
+                    raise LibraryError(f"the library is busy: {error}; nothing was changed, try again") from error
+                except OSError as error:
+                    raise LibraryError(f"the library {self.name} can't be written: {error.strerror}") from error
+                # One that reads is open beside: with the last one to be closed, SQLite writes the log back.
+                if self.path is not None and self.path.exists():
+                    ends.enter_context(self._reader.connect())
+            yield
+
+    def _connect_to_read(self) -> sqlite3.Connection:
+        if self.path is None:
+            raise AssertionError("only for SQLite")
+        return _prepared(files.connect(self.path, "ro", timeout=_BUSY_TIMEOUT_S))
+
+    def _connect_to_write(self) -> sqlite3.Connection:
+        if self.path is None:
+            raise AssertionError("only for SQLite")
+        self.path.touch(mode=0o600)
+        connection = _prepared(files.connect(self.path, "rw", timeout=_BUSY_TIMEOUT_S))
+        connection.execute("PRAGMA journal_mode = WAL")
+        return connection
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Name the database and say what to do."""
+        try:
+            yield
+        except exc.DBAPIError as error:
+            raise LibraryError(f"the library {self.name} {_in_words(error)}") from error
+
+
+def _prepared(connection: sqlite3.Connection) -> sqlite3.Connection:
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA synchronous = FULL")  # what a user says must outlive a power cut
+    connection.execute("PRAGMA cache_size = -32768")
+    return connection
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN")
+
+
+def _begin_to_write(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _keep_others_out(connection: Connection) -> None:
+    """Wait until no other transaction writes; others wait until this one ends. The file has a lock of its own."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _POSTGRES_LOCK})
+
+
+def _in_words(error: exc.DBAPIError) -> str:
+    """What a driver's error means for the user."""
+    said = str(error.orig).strip()
+    signs: dict[str, str] = {
+        "disk is full": "has no room to write: the disk is full; nothing of this step was kept",
+        "disk I/O": "can't be written or read: the disk is full or failing; nothing of this step was kept",
+        "readonly": "may not be written by this user",
+        "is locked": "is locked by another program; nothing was changed, try again",
+        "malformed": "is damaged: bring back a copy that samplemind library backup made",
+        "not a database": "is no database: bring back a copy that samplemind library backup made",
+    }
+    return next((words for sign, words in signs.items() if sign in said), f"can't be used: {said}")

@@ -1,0 +1,79 @@
+"""Folders that were scanned: which one a path belongs to, and what lies below it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, or_, select, update
+from sqlalchemy.orm import Session
+
+from samplemind.library.model import File, Root
+
+
+@dataclass(frozen=True)
+class Place:
+    """A path as the library has it: a folder that was scanned, and the path below it, with slashes; "" for itself."""
+
+    root_id: int
+    root: str
+    path: str
+
+    def below(self) -> ColumnElement[bool]:
+        """The files there: the one of this path, or all below it."""
+        if not self.path:
+            return File.root_id == self.root_id
+        inside = (File.path > f"{self.path}/") & (File.path < f"{self.path}0")  # 0 is what comes after a slash
+        return (File.root_id == self.root_id) & or_(File.path == self.path, inside)
+
+
+def places(session: Session, paths: Iterable[str]) -> dict[str, Place]:
+    """Where absolute paths are in the library, but for those that are below no folder that was scanned."""
+    roots = session.execute(select(Root.id, Root.path)).all()
+    found = {}
+    for path in paths:
+        around = [root for root in roots if is_below(path, root.path)]
+        if around:
+            root_id, root = max(around, key=lambda root: len(root.path))
+            found[path] = Place(root_id, root, relative(path, root))
+    return found
+
+
+def place_of(session: Session, path: str) -> Place | None:
+    """Where an absolute path is in the library, or None if it is below no folder that was scanned."""
+    return places(session, [path]).get(path)
+
+
+def added(session: Session, folder: str, now: float) -> Place:
+    """The place of an absolute folder, which becomes a root unless it is below one. It takes in roots below it."""
+    place = place_of(session, folder)
+    if place is not None:
+        return place
+    root = Root(path=folder, added_at=now)
+    session.add(root)
+    session.flush()
+    for other in session.scalars(select(Root).where(Root.id != root.id)).all():
+        if is_below(other.path, folder):
+            before = relative(other.path, folder)
+            session.execute(
+                update(File).where(File.root_id == other.id).values(root_id=root.id, path=before + "/" + File.path)
+            )
+            session.delete(other)
+    session.flush()
+    return Place(root.id, folder, "")
+
+
+def is_below(path: str, folder: str) -> bool:
+    """Whether an absolute path is a folder's, or below it."""
+    return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
+
+
+def relative(path: str, folder: str) -> str:
+    """A path below a folder as the library has it."""
+    return path[len(folder.rstrip(os.sep)) + 1 :].replace(os.sep, "/")
+
+
+def absolute(root: str, path: str) -> str:
+    """The path of a file that the library has."""
+    return os.path.join(root, *path.split("/")) if path else root

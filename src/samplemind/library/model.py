@@ -1,0 +1,260 @@
+"""The tables of the library: one entry per sound, whatever number of files hold it.
+
+    roots ─▶ files ─▶ audio ◀─ analyses, corrections, tags, collection_items ◀─ collections
+                        ▲
+                      words of the names of its files
+
+A row of `audio` is a sound, told by its decoded samples. Its columns from `level` on are what search reads: what was
+corrected, and else what was measured; `samplemind.library.entries` keeps them so. Times are seconds since 1970.
+Nothing is loaded behind anybody's back: a relationship that a statement did not ask for raises.
+"""
+
+from __future__ import annotations
+
+import zlib
+from typing import Any, ClassVar, Final
+
+import msgspec
+from sqlalchemy import BigInteger, Dialect, Float, ForeignKey, Index, Integer, LargeBinary, MetaData, Text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+_PRIVATE: Final = 0x10FF00
+"""Private characters of Unicode that stand for the bytes of a name that are no text."""
+_ESCAPED: Final = 0xDC00
+"""What Python makes of such bytes, from 0x80 on: half characters, which no database takes."""
+_OUT: Final = {_ESCAPED + byte: _PRIVATE + byte for byte in range(0x80, 0x100)}
+_BACK: Final = {private: escaped for escaped, private in _OUT.items()}
+_FAST: Final = 1
+"""zlib's level: half the size of a document, at a fifth of the time of the best."""
+
+# In the order of code points, as SQLite has it, whatever the language of a PostgreSQL server.
+_Plain: Final = Text().with_variant(Text(collation="C"), "postgresql")
+
+
+class FileName(TypeDecorator[str]):
+    """A path or a name, also one with bytes that are no text."""
+
+    impl = _Plain
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """Python's form to the database's."""
+        return value if value is None or value.isascii() else value.translate(_OUT)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:
+        """And back."""
+        return value if value is None or value.isascii() else value.translate(_BACK)
+
+
+class Document(TypeDecorator[dict[str, Any]]):
+    """Plain data as compressed JSON."""
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def process_bind_param(self, value: dict[str, Any] | None, dialect: Dialect) -> bytes | None:
+        """Python's form to the database's."""
+        return None if value is None else zlib.compress(msgspec.json.encode(value), _FAST)
+
+    def process_result_value(self, value: bytes | None, dialect: Dialect) -> dict[str, Any] | None:
+        """And back."""
+        if value is None:
+            return None
+        document: dict[str, Any] = msgspec.json.decode(zlib.decompress(value))
+        return document
+
+
+class Base(DeclarativeBase):
+    """All tables."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map: ClassVar[dict[Any, TypeEngine[Any]]] = {str: _Plain, float: Float(53), int: BigInteger()}
+
+
+# SQLite counts rows up only where the type is exactly INTEGER.
+_Id: Final = BigInteger().with_variant(Integer(), "sqlite")
+
+
+class Root(Base):
+    """A folder that was scanned."""
+
+    __tablename__ = "roots"
+
+    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    path: Mapped[str] = mapped_column(FileName, unique=True)
+    """Absolute."""
+    added_at: Mapped[float]
+    scanned_at: Mapped[float | None]
+    """When a scan of all of it last ended."""
+    missing_since: Mapped[float | None]
+    """Since when the folder is not there, or empty though it was not: a drive that is not mounted."""
+
+
+class File(Base):
+    """A file below a root, once seen; a file that is gone stays, as missing."""
+
+    __tablename__ = "files"
+    __table_args__ = (Index(None, "root_id", "path", unique=True), Index(None, "named_sound", "audio_id"))
+
+    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    root_id: Mapped[int] = mapped_column(ForeignKey("roots.id", ondelete="CASCADE"))
+    audio_id: Mapped[int | None] = mapped_column(ForeignKey("audio.id"), index=True)
+    """None for a file that has no answer: see `error`."""
+    path: Mapped[str] = mapped_column(FileName)
+    """Below the root, with slashes on every system."""
+    size: Mapped[int] = mapped_column(index=True)
+    """Bytes."""
+    stamp: Mapped[str | None]
+    """Times and inode when it was read, as text; None if it had just been written, so that it will be read again."""
+    digest: Mapped[str | None] = mapped_column(index=True)
+    """BLAKE3 of its bytes, hexadecimal."""
+    container: Mapped[str | None]
+    codec: Mapped[str | None]
+    bit_depth: Mapped[int | None]
+    error: Mapped[str | None]
+    """Class of the error that it gave in place of an answer."""
+    reason: Mapped[str | None]
+    named_tempo_bpm: Mapped[float | None]
+    """What its name and folders say."""
+    named_key: Mapped[str | None]
+    """The same, as Am or F#."""
+    named_sound: Mapped[str | None]
+    found_at: Mapped[float]
+    missing_since: Mapped[float | None]
+
+    root: Mapped[Root] = relationship(lazy="raise")
+    audio: Mapped[Audio | None] = relationship(back_populates="files", lazy="raise")
+
+
+class Audio(Base):
+    """A sound: what search finds."""
+
+    __tablename__ = "audio"
+
+    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    digest: Mapped[str] = mapped_column(unique=True)
+    """BLAKE3 of the decoded samples, hexadecimal."""
+    added_at: Mapped[float] = mapped_column(index=True)
+    name: Mapped[str] = mapped_column(FileName, index=True)
+    """Of the file that stands for it: the first that is there, or was."""
+    files_present: Mapped[int] = mapped_column(index=True)
+
+    level: Mapped[str]
+    kind: Mapped[str | None] = mapped_column(index=True)
+    duration_s: Mapped[float] = mapped_column(index=True)
+    sample_rate_hz: Mapped[int]
+    channels: Mapped[int]
+    tempo_bpm: Mapped[float | None] = mapped_column(index=True)
+    tempo_confidence: Mapped[float | None]
+    key: Mapped[int | None] = mapped_column(index=True)
+    """Twice the tonic in semitones above C, one more for minor."""
+    key_confidence: Mapped[float | None]
+    loudness_lufs: Mapped[float | None] = mapped_column(index=True)
+    loudness_range_lu: Mapped[float | None]
+    true_peak_dbtp: Mapped[float | None] = mapped_column(index=True)
+    spectral_centroid_hz: Mapped[float | None] = mapped_column(index=True)
+    """Its mean."""
+    attack_s: Mapped[float | None]
+    harmonic_ratio: Mapped[float | None]
+    root_midi: Mapped[int | None]
+
+    files: Mapped[list[File]] = relationship(back_populates="audio", lazy="raise", order_by="File.id")
+    analyses: Mapped[list[Analysis]] = relationship(lazy="raise")
+    corrections: Mapped[list[Correction]] = relationship(lazy="raise", order_by="Correction.field")
+    tags: Mapped[list[Tag]] = relationship(lazy="raise", order_by="Tag.name")
+
+
+class Analysis(Base):
+    """What was measured of a sound at one level."""
+
+    __tablename__ = "analyses"
+
+    audio_id: Mapped[int] = mapped_column(ForeignKey("audio.id", ondelete="CASCADE"), primary_key=True)
+    level: Mapped[str] = mapped_column(primary_key=True)
+    fingerprint: Mapped[str]
+    """Of all that the numbers depend on: where it is another one today, they are out of date."""
+    analyzed_at: Mapped[float]
+    document: Mapped[dict[str, Any]] = mapped_column(Document)
+    """`AudioFeatures.to_dict`, without what belongs to the file."""
+
+
+class Correction(Base):
+    """What a user knows better; it holds against every analysis."""
+
+    __tablename__ = "corrections"
+
+    audio_id: Mapped[int] = mapped_column(ForeignKey("audio.id", ondelete="CASCADE"), primary_key=True)
+    field: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[str]
+    """As the user would write it."""
+    set_at: Mapped[float]
+
+
+class Tag(Base):
+    """A user's word for a sound."""
+
+    __tablename__ = "tags"
+    __table_args__ = (Index(None, "name", "audio_id"),)
+
+    audio_id: Mapped[int] = mapped_column(ForeignKey("audio.id", ondelete="CASCADE"), primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+
+
+class Collection(Base):
+    """A named set of sounds: those put into it, and those that its query finds."""
+
+    __tablename__ = "collections"
+
+    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    query: Mapped[str | None]
+    created_at: Mapped[float]
+
+
+class CollectionItem(Base):
+    """A sound that was put into a collection."""
+
+    __tablename__ = "collection_items"
+
+    collection_id: Mapped[int] = mapped_column(ForeignKey("collections.id", ondelete="CASCADE"), primary_key=True)
+    audio_id: Mapped[int] = mapped_column(ForeignKey("audio.id", ondelete="CASCADE"), primary_key=True, index=True)
+    added_at: Mapped[float]
+
+
+class Word(Base):
+    """A word in the path of one of a sound's files."""
+
+    __tablename__ = "words"
+    __table_args__ = (Index(None, "audio_id", "word"), {"sqlite_with_rowid": False})
+
+    word: Mapped[str] = mapped_column(primary_key=True)
+    audio_id: Mapped[int] = mapped_column(ForeignKey("audio.id", ondelete="CASCADE"), primary_key=True)
+
+
+class Job(Base):
+    """A piece of work that takes a while: what it is, how far it came, how it ended."""
+
+    __tablename__ = "jobs"
+
+    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    kind: Mapped[str]
+    state: Mapped[str] = mapped_column(index=True)
+    """running, done, failed or interrupted."""
+    subject: Mapped[str] = mapped_column(FileName)
+    """What it works on."""
+    level: Mapped[str | None]
+    totals: Mapped[dict[str, Any] | None] = mapped_column(Document)
+    reason: Mapped[str | None]
+    """Why it failed."""
+    started_at: Mapped[float]
+    seen_at: Mapped[float]
+    """When it last said that it lives."""
+    ended_at: Mapped[float | None]
