@@ -64,9 +64,9 @@ def make_sound(
     session.add(
         Analysis(audio_id=audio.id, level="standard", fingerprint="1", analyzed_at=NOW, document=document(**measured))
     )
-    for path in paths:
-        add_file(session, audio.id, path, folder)
     audio_id = audio.id
+    for path in paths:
+        add_file(session, audio_id, path, folder)
     entries.refresh(session, [audio_id])
     return audio_id
 
@@ -77,4 +77,6 @@ def add_file(session: Session, audio_id: int | None, path: str, root: Root, **co
     file = File(root_id=root.id, audio_id=audio_id, path=path, **values)
     session.add(file)
     session.flush()
+    if audio_id is not None:
+        entries.refresh(session, [audio_id])
     return file
