@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from samplemind.errors import AnalysisError, SampleMindError
     from samplemind.features.levels import AnalysisLevel
     from samplemind.graph import Unknown
+    from samplemind.library.library import Library
     from samplemind.result import AudioFeatures
     from samplemind.separation import separate, separate_to
 
@@ -36,6 +37,7 @@ __all__ = [
     "AudioEngine",
     "AudioFeatures",
     "FeatureCache",
+    "Library",
     "SampleMindError",
     "Unknown",
     "__version__",
@@ -50,6 +52,7 @@ _HOME = {
     "AudioEngine": "samplemind.engine",
     "AudioFeatures": "samplemind.result",
     "FeatureCache": "samplemind.cache",
+    "Library": "samplemind.library.library",
     "SampleMindError": "samplemind.errors",
     "Unknown": "samplemind.graph",
     "analyze": "samplemind.engine",

@@ -390,11 +390,8 @@ class TestTheFile:
         assert path.read_bytes() == before
 
     def test_damaged(self, file: Database) -> None:
-        for number in range(2000):
-            with file.writing() as session:
-                session.add_all(Root(path=f"/{number}/{each}", added_at=0.0) for each in range(100))
-            if number == 20:
-                break
+        with file.writing() as session:
+            session.add_all(Root(path=f"/{number}", added_at=0.0) for number in range(2000))
         file.close()
         assert file.path is not None
         size = file.path.stat().st_size
@@ -445,6 +442,7 @@ def fill(database: Database) -> None:
 
 
 class TestNoRoom:
+    @pytest.mark.skipif(sys.platform == "win32", reason="no such limits on Windows")
     def test_a_file_that_may_not_grow(self, tmp_path: Path) -> None:
         """As on a disk that is full: the system refuses to write."""
         path = tmp_path / "library.db"

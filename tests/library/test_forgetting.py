@@ -77,6 +77,16 @@ def test_a_drive_that_is_not_mounted_is_forgotten_only_by_name(database: Databas
     assert len(paths) == 8
 
 
+def test_the_place_of_a_drive_is_there_without_it(database: Database, entries: dict[str, int]) -> None:
+    """An empty folder stands where it was mounted: so all its files are missing, but the folder is not."""
+    with database.writing() as session:
+        make_root(session, DRIVE).missing_since = None
+        make_root(session, "/empty")
+    with database.writing() as session:
+        assert forget_missing(session, really=True).skipped == (DRIVE,)
+    assert entries["drive"] in left(database)[0]
+
+
 def test_a_folder_is_forgotten_with_all_its_files(database: Database, entries: dict[str, int]) -> None:
     with database.reading() as session:
         expected = forget_root(session, "/sounds", really=False)

@@ -8,7 +8,7 @@ import functools
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +35,12 @@ ScanOf = Callable[..., tuple[dict[str, Any], Totals]]
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Seconds that the clock is ahead, to be set: files count as left alone then."""
     ahead = [10.0]
     real = time.time_ns
     monkeypatch.setattr(time, "time_ns", lambda: real() + round(ahead[0] * 1e9))
-    yield ahead
+    return ahead
 
 
 @pytest.fixture
@@ -175,6 +175,8 @@ def test_a_drive_that_is_not_there_makes_its_files_missing(
 
     folder.mkdir()  # the folder that a drive is mounted on
     assert scan(folder)[1] == Totals()
+    with database.reading() as session:
+        assert session.scalars(select(Root)).one().missing_since is not None
     folder.rmdir()
     elsewhere.rename(folder)
     assert scan(folder)[1] == Totals(unchanged=12, failed=1)
@@ -236,6 +238,28 @@ def test_higher_levels_and_newer_versions_are_analysed(
     finally:
         scanning._fingerprint.cache_clear()
     assert count(database, Analysis) == 24
+
+
+def test_what_a_higher_level_found_stays(database: Database, scan: ScanOf, folder: Path) -> None:
+    scan(folder / "Kicks", level="detailed")
+    before = audio_of(database, "sound 0.wav")
+    assert before.harmonic_ratio is not None
+    with database.writing() as session:
+        session.execute(update(Analysis).values(fingerprint="of an older version"))
+        session.execute(update(Audio).values(loudness_lufs=-1.0))
+    assert scan(folder / "Kicks", level="basic")[1] == Totals(analyzed=6)
+    after = audio_of(database, "sound 0.wav")
+    assert (after.level, after.loudness_lufs) == ("basic", before.loudness_lufs)
+    assert after.harmonic_ratio == before.harmonic_ratio
+
+
+def test_an_empty_folder_is_there(database: Database, scan: ScanOf, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    assert scan(tmp_path / "empty")[1] == Totals()
+    with database.reading() as session:
+        root = session.scalars(select(Root)).one()
+        assert root.missing_since is None
+        assert root.scanned_at is not None
 
 
 def test_what_has_no_answer_is_tried_again_on_request(database: Database, scan: ScanOf, folder: Path) -> None:

@@ -60,7 +60,7 @@ def present(library: Library) -> dict[str, str | None]:
     """Digests of the sounds of files that are there, by path."""
     with library.database.reading() as session:
         rows = session.execute(select(File.path, Audio.digest).outerjoin(Audio).where(File.missing_since.is_(None)))
-        return {path: digest for path, digest in rows}
+        return {row.path: row.digest for row in rows}
 
 
 def eventually(holds: Callable[[], bool]) -> None:

@@ -6,7 +6,6 @@
     audio/<audio digest>/<level>            ─▶ values of nodes, each with its fingerprint
     array/<array digest>/<node>             ─▶ the node's value, with its fingerprint
     quarantine/stat/…                       ─▶ why a file crashed the processes that analysed it
-    scanned/stat/…/<level>                  ─▶ fingerprint under which a file was scanned
 
 `samplemind.pipeline` makes the keys; here they are opaque, but that what begins with `LOCAL` is true of this
 machine's files alone. `docs/caching.md` tells users what they mean.
@@ -49,7 +48,7 @@ __all__ = [
 P = ParamSpec("P")
 T = TypeVar("T")
 
-LOCAL: Final = ("stat/", "quarantine/", "scanned/")
+LOCAL: Final = ("stat/", "quarantine/")
 """What keys begin with that mean nothing to other machines."""
 FILE_NAME: Final = "cache.sqlite"
 """The disk tier's file in the cache's folder."""

@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 
 from samplemind.cli.sink import silence
 from samplemind.cli.terminal import BROKEN_PIPE, FAILED, INTERRUPTED, USAGE, complain
-from samplemind.errors import AnalysisError, SampleMindError
+from samplemind.errors import AnalysisError, LibraryError, SampleMindError
 
 
 class Commands(TyperGroup):
@@ -41,7 +41,7 @@ def _ended_well() -> Iterator[None]:
         raise typer.Exit(BROKEN_PIPE) from None
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
-    except (AnalysisError, OSError) as error:
+    except (AnalysisError, LibraryError, OSError) as error:
         complain(str(error))
         raise typer.Exit(FAILED) from None
     except SampleMindError as error:

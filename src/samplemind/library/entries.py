@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -23,11 +22,15 @@ if TYPE_CHECKING:
 AT_ONCE: Final = 500
 """Entries or files that one statement names: databases limit a statement's parameters."""
 
+SLOWEST_BPM: Final = 10
+FASTEST_BPM: Final = 1000
 _SAME: Final = (
     *("level", "kind", "duration_s", "sample_rate_hz", "channels", "tempo_bpm", "tempo_confidence", "key_confidence"),
     *("loudness_lufs", "loudness_range_lu", "true_peak_dbtp", "attack_s", "harmonic_ratio", "root_midi"),
 )
 """Columns that are fields of the document."""
+_NOT_ASKED: Final = "not asked for"
+"""How the reason begins why a field is unknown that belongs to a higher level."""
 _OF_THE_FILE: Final = (
     *("path", "file_digest", "file_size_bytes", "container", "codec", "bit_depth", "warnings", "series"),
 )
@@ -65,8 +68,8 @@ def key_of(number: int) -> Key:
 
 def _tempo(text: str) -> dict[str, Any]:
     bpm = float(text)
-    if not (math.isfinite(bpm) and bpm > 0):
-        raise ValueError(f"{text} is no tempo")
+    if not SLOWEST_BPM <= bpm <= FASTEST_BPM:
+        raise ValueError(f"{text} is no tempo: it is from {SLOWEST_BPM} to {FASTEST_BPM} BPM")
     return {"tempo_bpm": bpm}
 
 
@@ -154,12 +157,21 @@ def _by_audio(
 def effective(analyses: Collection[Any], corrections: Collection[Any]) -> dict[str, Any]:
     """The columns that search reads: of the latest analysis, but for what was corrected.
 
+    What its level does not answer is of the one before it.
+
     Args:
         analyses: rows of `Analysis`, or what has the same attributes.
         corrections: rows of `Correction`, likewise.
     """
-    latest = max(analyses, key=lambda analysis: analysis.analyzed_at, default=None)
-    return (measured(latest.document) if latest is not None else {}) | corrected(corrections)
+    columns: dict[str, Any] = {}
+    for analysis in sorted(analyses, key=lambda analysis: analysis.analyzed_at):
+        unknown = analysis.document.get("unknown", {})
+        columns |= {
+            name: value
+            for name, value in measured(analysis.document).items()
+            if name not in columns or not unknown.get(name, "").startswith(_NOT_ASKED)
+        }
+    return columns | corrected(corrections)
 
 
 def corrected(corrections: Iterable[Any]) -> dict[str, Any]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import os
+import time
 from collections.abc import Generator, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from samplemind.errors import FileAccessError
 from samplemind.features.levels import AnalysisLevel
@@ -16,7 +17,9 @@ from samplemind.workers.remote import is_url
 if TYPE_CHECKING:
     from samplemind.engine import AudioEngine
     from samplemind.library.scanning import Answer, Scan
+    from samplemind.library.search import Page
     from samplemind.library.watching import Stop
+    from samplemind.result import AudioFeatures
 
 PathLike = str | os.PathLike[str]
 
@@ -78,7 +81,7 @@ class Library:
         from samplemind.features.levels import named_level, outputs_of
         from samplemind.library.scanning import Scan
 
-        named = [os.fspath(path) for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
+        named = _named(paths)
         for path in named:
             if is_url(path):
                 raise FileAccessError(path, "a library holds files of this machine: samplemind analyze takes URLs")
@@ -114,10 +117,103 @@ class Library:
         """
         from samplemind.library.watching import watch
 
-        named = [folders] if isinstance(folders, str | os.PathLike) else list(folders)
-        absolute = [os.path.abspath(folder) for folder in named]
+        absolute = [os.path.abspath(folder) for folder in _named(folders)]
         scan = functools.partial(self.scan, level=level, jobs=jobs, noted=False)
         yield from watch(absolute, scan, stop=stop, poll=poll)
+
+    def search(self, query: str = "", *, limit: int = 50, cursor: str | None = None) -> Page:
+        """Find sounds: a page of them, and the cursor of the next one.
+
+        Args:
+            query: as `docs/search.md` describes it; without one, all sounds are found, the latest first.
+            limit: how many at most, from 1 to 1000.
+            cursor: of the page before, of the same query.
+
+        Raises:
+            QueryError: the query can't be understood, or the cursor is none of its.
+            NotInLibraryError: it names a collection that is not there.
+            LibraryError: the library can't be used.
+        """
+        from samplemind.library.query import parse
+        from samplemind.library.search import search
+
+        asked = parse(query)
+        with self.database.reading() as session:
+            return search(session, asked, limit=limit, cursor=cursor, now=time.time())
+
+    def features(self, sound: PathLike) -> AudioFeatures:
+        """What was measured of a sound when it was last analysed, without reading any file.
+
+        Args:
+            sound: a path that was scanned, or the beginning of the digest of a sound.
+
+        Raises:
+            NotInLibraryError: the library doesn't have it.
+            LibraryError: the library can't be used.
+        """
+        from sqlalchemy import select
+
+        from samplemind.library import folders
+        from samplemind.library.model import Analysis, File, Root
+        from samplemind.library.places import audio_at
+        from samplemind.result import AudioFeatures
+
+        with self.database.reading() as session:
+            audio_id = audio_at(session, os.fspath(sound))
+            latest = select(Analysis.document).where(Analysis.audio_id == audio_id)
+            document = session.scalars(latest.order_by(Analysis.analyzed_at.desc()).limit(1)).one()
+            files = session.execute(select(File, Root.path).join(Root).where(File.audio_id == audio_id)).all()
+        of_the_file: dict[str, Any] = dict.fromkeys(
+            ("path", "file_digest", "file_size_bytes", "container", "codec", "bit_depth")
+        )
+        meant = os.path.abspath(sound)
+        for file, root in files:
+            path = folders.absolute(root, file.path)
+            if of_the_file["path"] is None or path == meant:
+                of_the_file = {
+                    "path": path,
+                    "file_digest": file.digest,
+                    "file_size_bytes": file.size,
+                    "container": file.container,
+                    "codec": file.codec,
+                    "bit_depth": file.bit_depth,
+                }
+        return AudioFeatures.from_dict({**document, **of_the_file})
+
+    def correct(self, sounds: PathLike | Iterable[PathLike], **values: str | float | None) -> None:
+        """Say what a sound's tempo, key or kind is, whatever was or will be measured.
+
+        Args:
+            sounds: paths, folders, or beginnings of digests.
+            **values: ``tempo=140, key="F#m", kind="loop"``; None takes a correction back.
+
+        Raises:
+            NotInLibraryError: the library doesn't have one of them; nothing was changed.
+            LibraryValueError: a field that can't be corrected, or a value that makes no sense.
+            LibraryError: the library can't be used.
+        """
+        from samplemind.library.corrections import correct
+        from samplemind.library.places import audio_ids
+
+        said = {name: "" if value is None else str(value) for name, value in values.items()}
+        with self.database.writing() as session:
+            correct(session, audio_ids(session, _named(sounds)), said, time.time())
+
+    def tag(self, sounds: PathLike | Iterable[PathLike], *tags: str) -> None:
+        """Give sounds tags; arguments and errors as of `correct`."""
+        from samplemind.library.places import audio_ids
+        from samplemind.library.tags import add_tags
+
+        with self.database.writing() as session:
+            add_tags(session, audio_ids(session, _named(sounds)), tags)
+
+    def untag(self, sounds: PathLike | Iterable[PathLike], *tags: str) -> None:
+        """Take tags from sounds; arguments and errors as of `correct`."""
+        from samplemind.library.places import audio_ids
+        from samplemind.library.tags import remove_tags
+
+        with self.database.writing() as session:
+            remove_tags(session, audio_ids(session, _named(sounds)), tags)
 
     @property
     def engine(self) -> AudioEngine:
@@ -127,3 +223,7 @@ class Library:
 
             self._engine = AudioEngine(settings=self.settings)
         return self._engine
+
+
+def _named(paths: PathLike | Iterable[PathLike]) -> list[str]:
+    return [os.fspath(path) for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]

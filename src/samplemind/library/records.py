@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,7 +78,7 @@ def record(
         if isinstance(each.answer, AudioFeatures)
     }
     measured = {digest: entries.measured(document) for digest, document in documents.items()}
-    audio = _audio(session, measured, now)
+    audio, made = _audio(session, measured, now)
     _keep(session, {audio[digest]: document for digest, document in documents.items()}, level, fingerprint, now)
     new, changed = [], []
     touched = set(audio.values())
@@ -110,7 +110,7 @@ def record(
         if old != other:
             _carry_over(session, old, other)
     touched.discard(None)
-    entries.refresh(session, touched, latest={audio[digest]: columns for digest, columns in measured.items()})
+    entries.refresh(session, touched, latest={audio[digest]: measured[digest] for digest in made})
 
 
 def _of_place(place: Place) -> dict[str, Any]:
@@ -156,10 +156,12 @@ def _rows(session: Session, places: Iterable[Place], ids: Sequence[int]) -> dict
     return rows
 
 
-def _audio(session: Session, measured: Mapping[str, Mapping[str, Any]], now: float) -> dict[str, int]:
-    """Numbers of entries by digest; new ones are made where there are none."""
+def _audio(
+    session: Session, measured: Mapping[str, Mapping[str, Any]], now: float
+) -> tuple[dict[str, int], Collection[str]]:
+    """Numbers of entries by digest; new ones are made where there are none, and which these are."""
     if not measured:
-        return {}
+        return {}, ()
     there = select(Audio.digest, Audio.id).where(Audio.digest.in_(measured))
     audio = {row.digest: row.id for row in session.execute(there)}
     new = [
@@ -170,7 +172,7 @@ def _audio(session: Session, measured: Mapping[str, Mapping[str, Any]], now: flo
     if new:
         session.execute(insert(Audio), new)
         audio = {row.digest: row.id for row in session.execute(there)}
-    return audio
+    return audio, [row["digest"] for row in new]
 
 
 def _keep(

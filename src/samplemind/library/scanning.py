@@ -333,10 +333,21 @@ class Scan:
                     touched = session.scalars(select(File.audio_id).where(File.id.in_(gone)))
                     entries.refresh(session, {audio_id for audio_id in touched if audio_id is not None})
         if not place.path:
-            with self._database.writing() as session:
-                missing = None if os.path.isdir(place.root) else now
-                values: dict[str, Any] = {"missing_since": missing} | ({"scanned_at": now} if missing is None else {})
-                session.execute(update(Root).where(Root.id == place.root_id).values(**values))
+            self._note_root(place, now)
+
+    def _note_root(self, place: Place, now: float) -> None:
+        """Note that all of a root was scanned, or that it is not there."""
+        with self._database.writing() as session:
+            root = session.get(Root, place.root_id)
+            if root is None:  # it became part of another one, or was forgotten
+                return
+            files = select(File.id).where(File.root_id == root.id)
+            is_empty = session.scalar(select(~files.where(File.missing_since.is_(None)).exists()))
+            was_empty = session.scalar(select(~files.exists()))
+            if not os.path.isdir(root.path) or (is_empty and not was_empty):
+                root.missing_since = root.missing_since or now
+            else:
+                root.missing_since, root.scanned_at = None, now
 
     def _begun(self) -> int:
         now = time.time()
