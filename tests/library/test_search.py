@@ -223,6 +223,7 @@ QUERIES = {
     "collection:house -kick": "b",
     "-collection:house": "ade",
     "collection:lost": "f",
+    "-collection:lost": "abcde",
     "is:missing": "f",
     "is:any": "abcdef",
     "is:any kick": "acf",
@@ -486,18 +487,18 @@ class TestPlans:
     TEXT = "kind:loop kick tempo:100..120 loudness:?"
 
     @pytest.mark.parametrize(
-        ("order", "access"),
+        ("order", "walked"),
         [
-            ("", "SCAN audio"),
-            ("sort:-tempo", "SEARCH audio USING INDEX ix_audio_tempo_bpm (tempo_bpm>?)"),
-            ("sort:name", "SCAN audio USING INDEX ix_audio_name"),
+            ("", "audio"),
+            ("sort:-tempo", "ix_audio_tempo_bpm"),
+            ("sort:name", "ix_audio_name"),
         ],
     )
-    def test_along_the_order(self, library: Database, order: str, access: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_along_the_order(self, library: Database, order: str, walked: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(searching, "COUNTED", 0)
         plan = self.plan(library, f"{self.TEXT} {order}")
-        assert plan[0] == access
-        assert "SEARCH words USING COVERING INDEX ix_words_audio_id_word (audio_id=? AND word>? AND word<?)" in plan
+        assert walked in plan[0].split()
+        assert any("COVERING INDEX ix_words_audio_id_word" in step for step in plan)
         assert not any("TEMP B-TREE" in step for step in plan)
 
     @pytest.mark.parametrize("order", ["", "sort:-tempo", "sort:name"])

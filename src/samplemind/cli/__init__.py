@@ -7,21 +7,33 @@ from __future__ import annotations
 
 import signal
 import sys
+import threading
 import warnings
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from samplemind.cli import cache
+from samplemind.cli import cache, collection, library
 from samplemind.cli.analyze import analyze
+from samplemind.cli.audit import audit
 from samplemind.cli.commands import Commands
 from samplemind.cli.demo import demo
 from samplemind.cli.doctor import doctor
 from samplemind.cli.explain import explain
-from samplemind.cli.scan import scan
+from samplemind.cli.scan import scan, watch
+from samplemind.cli.search import SETTINGS as SEARCH_SETTINGS
+from samplemind.cli.search import search
 from samplemind.cli.separate import separate
+from samplemind.cli.set import set_
+from samplemind.cli.tag import tag
 from samplemind.cli.terminal import TERMINATED, prepare_streams, show_warning
 from samplemind.version import __version__
+
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
+
+_AGAIN_S: Final = 0.01
+"""Seconds after which an interrupt comes again that nobody could hear."""
 
 # Plain help and plain errors: they read well, and Rich takes longer to import than all else here together.
 app = typer.Typer(
@@ -32,8 +44,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for function in (analyze, scan, separate, explain, doctor, demo):
+for function in (analyze, scan, watch, separate, explain, doctor, demo):
     app.command()(function)
+app.command(context_settings=dict(SEARCH_SETTINGS))(search)
+app.command("set")(set_)
+app.command()(tag)
+app.add_typer(collection.app, name="collection")
+app.command()(audit)
+app.add_typer(library.app, name="library")
 app.add_typer(cache.app, name="cache")
 
 
@@ -59,6 +77,7 @@ def main() -> None:
     """Run the command line."""
     prepare_streams()
     warnings.showwarning = show_warning
+    sys.unraisablehook = _interrupt_again
     signal.signal(signal.SIGTERM, _terminate)
     app()
 
@@ -67,3 +86,18 @@ def _terminate(number: int, frame: object) -> None:
     """Leave no temporary file behind when asked to stop; asked again, stop at once."""
     signal.signal(number, signal.SIG_DFL)
     sys.exit(TERMINATED)
+
+
+def _interrupt_again(lost: UnraisableHookArgs) -> None:
+    """An interrupt that fell into a destructor, from which nothing can be raised, comes again a moment later."""
+    if issubclass(lost.exc_type, KeyboardInterrupt):
+        threading.Timer(_AGAIN_S, _interrupt).start()
+    else:
+        sys.__unraisablehook__(lost)
+
+
+def _interrupt() -> None:
+    if hasattr(signal, "pthread_kill"):  # it wakes the main thread, whatever that waits for
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+    else:
+        signal.raise_signal(signal.SIGINT)

@@ -11,7 +11,6 @@ from samplemind.cli.opened import opened_library, sounds
 from samplemind.cli.outputs import Format
 from samplemind.cli.rows import Column, print_records
 from samplemind.cli.search import SETTINGS as SEARCH_SETTINGS
-from samplemind.cli.search import Format as SearchFormat
 from samplemind.cli.search import search
 
 app = typer.Typer(
@@ -96,7 +95,7 @@ def show(
     context: typer.Context,
     name: Name,
     *,
-    form: Annotated[SearchFormat, typer.Option("--format", help="How to print it.")] = SearchFormat.TABLE,
+    form: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.TABLE,
     limit: Annotated[int, typer.Option(min=1, metavar="N", help="How many sounds at most.")] = 50,
     cursor: Annotated[
         str | None, typer.Option(metavar="CURSOR", help="Go on there: what this command has printed before.")

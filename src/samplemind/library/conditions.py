@@ -7,9 +7,8 @@ they are few enough to begin with. See `samplemind.library.search`.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, and_, exists, false, or_, select, true
@@ -17,33 +16,24 @@ from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql.elements import UnaryExpression
 from sqlalchemy.sql.operators import custom_op
 
-from samplemind.errors import NotInLibraryError, QueryError
-from samplemind.library.entries import key_number
+from samplemind.library.columns import Column, Test, begins, has_index, tests_of
 from samplemind.library.fields import FIELDS
 from samplemind.library.folders import is_below, relative
-from samplemind.library.keys import Key
-from samplemind.library.labels import label, suggestion
+from samplemind.library.labels import label
 from samplemind.library.model import Audio, CollectionItem, Correction, File, Tag, Word
-from samplemind.library.query import Query, Term, parse
-from samplemind.library.values import Below, Days, Glob, Interval, Prefix, Text, Unknown, Value, Within
+from samplemind.library.query import Query, Term
+from samplemind.library.saved import SavedCollection
+from samplemind.library.values import Below, Prefix, Text, Unknown, Value
 from samplemind.library.words import query_words
 
-LAST: Final = "\U0010ffff"
-"""No text of the library goes on with it: what begins with a text is between it and it with this."""
-_FIRST_DAY: Final = date(1970, 1, 2)
-"""From here on every system can tell the seconds since 1970, wherever it is."""
 _OF_FILES: Final[Mapping[str, InstrumentedAttribute[Any]]] = {
     "sound": File.named_sound,
     "bits": File.bit_depth,
     "size": File.size,
 }
-_FOR_EVERYTHING: Final = ("missing", "any")
-"""States that ask for entries without a file."""
 
 Ids = Select[Any]
 """A statement that finds ids of entries."""
-Column = InstrumentedAttribute[Any] | ColumnElement[Any]
-Test = Callable[[Column], ColumnElement[bool]]
 
 
 @dataclass(frozen=True)
@@ -60,16 +50,6 @@ class Condition:
     holds: ColumnElement[bool]
     among: tuple[Ids, ...] = ()
     has_index: bool = True
-
-
-@dataclass(frozen=True)
-class SavedCollection:
-    """A collection as search needs it."""
-
-    id: int
-    query: Query
-    has_query: bool
-    has_items: bool
 
 
 @dataclass(frozen=True)
@@ -97,6 +77,10 @@ class Known:
         element = column.expression if isinstance(column, InstrumentedAttribute) else column
         return UnaryExpression(element, operator=custom_op("+"), type_=column.type)
 
+    def tests_of(self, values: Sequence[Value]) -> list[Test]:
+        """Tests of a column for values."""
+        return tests_of(values, now=self.now, sqlite=self.sqlite)
+
     def file_counts(self) -> ColumnElement[bool]:
         """Whether a file is one to find its entry by."""
         return true() if self.everything else self.scanned(File.missing_since).is_(None)
@@ -108,65 +92,6 @@ def conditions(query: Query, known: Known) -> list[Condition]:
     if not known.everything:
         asked.append(Condition(known.scanned(Audio.files_present) > 0))
     return asked
-
-
-def asks_for_everything(query: Query, collections: Mapping[str, SavedCollection]) -> bool:
-    """Whether the query, or that of a collection it names, asks for entries without a file."""
-    texts = [value.text for value in _texts(query, "is") if value.text in _FOR_EVERYTHING]
-    named = [collections[name].query for name in named_collections(query)]
-    return bool(texts) or any(asks_for_everything(other, collections) for other in named)
-
-
-def named_collections(query: Query) -> list[str]:
-    """Collections that a query names."""
-    return [label(value.text) for value in _texts(query, "collection", negated=True)]
-
-
-def names_a_path(query: Query, collections: Mapping[str, SavedCollection]) -> bool:
-    """Whether it matters what folders were scanned."""
-    queries = [query, *(each.query for each in collections.values())]
-    return any(term.field == "path" for each in queries for term in each.terms)
-
-
-def saved_collections(rows: Iterable[tuple[int, str, str | None, bool]], query: Query) -> dict[str, SavedCollection]:
-    """The collections that a query leads to.
-
-    Args:
-        rows: id, name, query, and whether sounds were put into it, of all that there are.
-        query: what is asked.
-
-    Raises:
-        NotInLibraryError: one that is named is not there.
-        QueryError: the query of one can't be understood, or leads to itself.
-    """
-    by_name = {row[1]: row for row in rows}
-    found: dict[str, SavedCollection] = {}
-
-    def take(name: str, way: tuple[str, ...]) -> None:
-        if name in way:
-            raise QueryError(1, f"the collection {name} is part of itself: {' → '.join([*way, name])}")
-        if name in found:
-            return
-        if name not in by_name:
-            raise NotInLibraryError(f"there is no collection {name}{suggestion(name, by_name)}")
-        number, _, text, has_items = by_name[name]
-        try:
-            saved = parse(text or "")
-        except QueryError as error:
-            raise QueryError(error.column, f"in the query of the collection {name}: {error.reason}") from error
-        for other in named_collections(saved):
-            take(other, (*way, name))
-        found[name] = SavedCollection(number, saved, text is not None, has_items)
-
-    for name in named_collections(query):
-        take(name, ())
-    return found
-
-
-def _texts(query: Query, field: str, *, negated: bool = False) -> Iterator[Text]:
-    for term in query.terms:
-        if term.field == field and (negated or not term.negated):
-            yield from (value for value in term.alternatives if isinstance(value, Text))
 
 
 def _of_term(term: Term, known: Known) -> list[Condition]:
@@ -193,8 +118,8 @@ def _positive(term: Term, known: Known) -> list[Condition]:
         case "sound" | "bits" | "size" as name:
             return [_of_files(term.alternatives, (_OF_FILES[name],), known)]
     column: InstrumentedAttribute[Any] = getattr(Audio, FIELDS[term.field].column or "")
-    tests = _tests(term.alternatives, known)
-    among = tuple(select(Audio.id).where(test(column)) for test in tests) if _has_index(column) else ()
+    tests = known.tests_of(term.alternatives)
+    among = tuple(select(Audio.id).where(test(column)) for test in tests) if has_index(column) else ()
     return [Condition(or_(*(test(known.scanned(column)) for test in tests)), among)]
 
 
@@ -212,73 +137,13 @@ def _any_of(alternatives: Sequence[list[Condition]]) -> list[Condition]:
     return [Condition(holds, among, all(condition.has_index for condition in ways))]
 
 
-def _has_index(column: InstrumentedAttribute[Any]) -> bool:
-    """Whether an index begins with the column."""
-    own = column.property.columns[0]
-    return bool(own.unique) or any(own is index.columns[0] for index in own.table.indexes)
-
-
-def _tests(values: Sequence[Value], known: Known) -> list[Test]:
-    """Tests of a column, one of which is true for what is meant; those for a single value all in one."""
-    single = [value.text for value in values if isinstance(value, Text)]
-    keys = [key_number(value) for value in values if isinstance(value, Key)]
-    tests: list[Test] = [lambda column: column.in_(single)] if single else []
-    tests += [lambda column: column.in_(keys)] if keys else []
-    return tests + [_test(value, known) for value in values if not isinstance(value, Text | Key)]
-
-
-def _test(value: Value, known: Known) -> Test:
-    match value:
-        case Interval():
-            return lambda column: _inside(column, value)
-        case Days(first, last):
-            since = None if first is None else _midnight(first)
-            until = None if last is None else _midnight(last + timedelta(days=1))
-            return lambda column: _inside(column, Interval(since, until, high_open=True))
-        case Within(seconds):
-            return lambda column: column >= known.now - seconds
-        case Prefix(text):
-            return lambda column: _begins(column, text)
-        case Glob(pattern):
-            return lambda column: _like(column, pattern, known)
-        case Unknown():
-            return lambda column: column.is_(None)
-    raise AssertionError(f"{value} is no value of a column")
-
-
-def _inside(column: Column, interval: Interval) -> ColumnElement[bool]:
-    bounds = []
-    if interval.low is not None:
-        bounds.append(column > interval.low if interval.low_open else column >= interval.low)
-    if interval.high is not None:
-        bounds.append(column < interval.high if interval.high_open else column <= interval.high)
-    return and_(*bounds) if bounds else column.is_not(None)
-
-
-def _begins(column: Column, text: str) -> ColumnElement[bool]:
-    return and_(column >= text, column <= text + LAST)  # PostgreSQL's BETWEEN takes no text with a collation
-
-
-def _midnight(day: date) -> float:
-    """When a day begins where the user is, in seconds since 1970."""
-    return datetime.combine(day, time()).timestamp() if day >= _FIRST_DAY else 0.0
-
-
-def _like(column: Column, pattern: str, known: Known) -> ColumnElement[bool]:
-    """Upper and lower case of A to Z don't count."""
-    for sign in "\\%_":
-        pattern = pattern.replace(sign, f"\\{sign}")
-    written = pattern.replace("*", "%").replace("?", "_")
-    return column.like(written, escape="\\") if known.sqlite else column.ilike(written, escape="\\")
-
-
 def _words(value: Value, known: Known) -> list[Condition]:
     """One for each word, the longest last. A text has to have them as they are, a prefix as beginnings."""
     if not isinstance(value, Text | Prefix):
         raise AssertionError(f"{value} is no word")
     wanted = []
     for word in sorted(query_words(value.text), key=len):
-        found = Word.word == word if isinstance(value, Text) else _begins(Word.word, word)
+        found = Word.word == word if isinstance(value, Text) else begins(Word.word, word)
         holds = exists().where(Word.audio_id == Audio.id, found)
         wanted.append(Condition(holds, (select(Word.audio_id).where(found),)))
     return wanted
@@ -324,17 +189,17 @@ def _of_files(values: Sequence[Value], columns: tuple[InstrumentedAttribute[Any]
     known_values = [value for value in values if not isinstance(value, Unknown)]
     own = and_(File.audio_id == Audio.id, known.file_counts())
     holds: list[ColumnElement[bool]] = []
-    tests = _tests(known_values, known)
+    tests = known.tests_of(known_values)
     if tests:
         holds.append(exists().where(own, or_(*(test(known.scanned(each)) for each in columns for test in tests))))
     if len(known_values) < len(values):
         holds.append(~exists().where(own, or_(*(each.is_not(None) for each in columns))))
     if len(known_values) < len(values):
         return Condition(or_(*holds))
-    has_index = all(_has_index(each) for each in columns)
+    indexed = all(has_index(each) for each in columns)
     ways = [test(each) for each in columns for test in tests]
-    among = tuple(select(File.audio_id).where(way) for way in (ways if has_index else [or_(*ways)]))
-    return Condition(or_(*holds), among, has_index)
+    among = tuple(select(File.audio_id).where(way) for way in (ways if indexed else [or_(*ways)]))
+    return Condition(or_(*holds), among, indexed)
 
 
 def _path(value: Value, known: Known) -> Condition:
@@ -352,7 +217,7 @@ def _path(value: Value, known: Known) -> Condition:
     tests = [
         and_(File.root_id.in_(roots), test)
         for path, roots in where.items()
-        for test in ((File.path == path, _begins(File.path, f"{path}/")) if path else (true(),))
+        for test in ((File.path == path, begins(File.path, f"{path}/")) if path else (true(),))
     ]
     own = and_(File.audio_id == Audio.id, known.file_counts())
     return Condition(

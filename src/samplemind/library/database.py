@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import Connection, create_engine, event, exc, make_url, text
+from sqlalchemy import URL, Connection, create_engine, event, exc, make_url, text
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
@@ -60,10 +60,14 @@ class Database:
             event.listen(self._reader, "begin", _begin)
             event.listen(self._writer, "begin", _begin_to_write)
         else:
-            url = make_url(str(place))
+            url = _postgres_url(str(place))
             self.name = url.render_as_string(hide_password=True)
             try:
-                self._reader = self._writer = create_engine(url.set(drivername="postgresql+psycopg"))
+                self._writer = create_engine(url.set(drivername="postgresql+psycopg"))
+                # A session reads what is there at one moment, as in SQLite; a writer what is there when it is its turn.
+                self._reader = self._writer.execution_options(
+                    isolation_level="REPEATABLE READ", postgresql_readonly=True
+                )
             except ImportError:
                 raise LibraryError(
                     f"{self.name} needs the package psycopg: pip install 'samplemind[postgres]'"
@@ -81,7 +85,7 @@ class Database:
         """A session whose changes are kept together when the block ends, and not at all if it raises."""
         self._open()
         with self._alone(), Session(self._writer, expire_on_commit=False) as session, session.begin():
-            _keep_others_out(session.connection())
+            _keep_others_out(session.connection(), self.write_timeout_s)
             yield session
 
     def close(self) -> None:
@@ -107,7 +111,7 @@ class Database:
     def alone(self) -> Iterator[Connection]:
         """A connection that may change whatever is there, in a transaction, as the only writer."""
         with self._alone(), self._writer.begin() as connection:
-            _keep_others_out(connection)
+            _keep_others_out(connection, self.write_timeout_s)
             yield connection
 
     def _open(self) -> None:
@@ -178,10 +182,23 @@ def _begin_to_write(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
-def _keep_others_out(connection: Connection) -> None:
+def _postgres_url(address: str) -> URL:
+    try:
+        url: URL | None = make_url(address)
+    except exc.ArgumentError:
+        url = None
+    if url is None or url.get_backend_name() != "postgresql":
+        raise LibraryError("library_url must be like postgresql://user:password@host:port/database")
+    return url
+
+
+def _keep_others_out(connection: Connection, timeout_s: float) -> None:
     """Wait until no other transaction writes; others wait until this one ends. The file has a lock of its own."""
     if connection.dialect.name == "postgresql":
+        patience = text("SELECT set_config('lock_timeout', :milliseconds, true)")
+        connection.execute(patience, {"milliseconds": str(max(1, round(1000 * timeout_s)))})
         connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _POSTGRES_LOCK})
+        connection.execute(patience, {"milliseconds": "0"})
 
 
 def _in_words(error: exc.DBAPIError) -> str:
@@ -191,6 +208,7 @@ def _in_words(error: exc.DBAPIError) -> str:
         "disk is full": "has no room to write: the disk is full; nothing of this step was kept",
         "disk I/O": "can't be written or read: the disk is full or failing; nothing of this step was kept",
         "readonly": "may not be written by this user",
+        "lock timeout": "is busy: another process is writing; nothing was changed, try again",
         "is locked": "is locked by another program; nothing was changed, try again",
         "malformed": "is damaged: bring back a copy that samplemind library backup made",
         "not a database": "is no database: bring back a copy that samplemind library backup made",

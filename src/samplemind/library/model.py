@@ -19,12 +19,11 @@ from sqlalchemy import BigInteger, Dialect, Float, ForeignKey, Index, Integer, L
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-_PRIVATE: Final = 0x10FF00
-"""Private characters of Unicode that stand for the bytes of a name that are no text."""
-_ESCAPED: Final = 0xDC00
-"""What Python makes of such bytes, from 0x80 on: half characters, which no database takes."""
-_OUT: Final = {_ESCAPED + byte: _PRIVATE + byte for byte in range(0x80, 0x100)}
-_BACK: Final = {private: escaped for escaped, private in _OUT.items()}
+_HALVES: Final = range(0xD800, 0xE000)
+"""Half characters: what Python makes of bytes that are no text, and Windows allows in names. No database takes them."""
+_OUT: Final = {half: half + 0x102000 for half in _HALVES}
+"""Each is kept as one of the last private characters of Unicode."""
+_BACK: Final = {private: half for half, private in _OUT.items()}
 _FAST: Final = 1
 """zlib's level: half the size of a document, at a fifth of the time of the best."""
 

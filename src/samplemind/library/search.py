@@ -21,21 +21,13 @@ from sqlalchemy import ColumnElement, Row, Select, exists, func, literal, null, 
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from samplemind.errors import CursorError
-from samplemind.library.conditions import (
-    Column,
-    Condition,
-    Ids,
-    Known,
-    asks_for_everything,
-    conditions,
-    named_collections,
-    names_a_path,
-    saved_collections,
-)
+from samplemind.library.columns import Column
+from samplemind.library.conditions import Condition, Ids, Known, conditions
 from samplemind.library.fields import FIELDS
 from samplemind.library.found import Entry, entries_of
 from samplemind.library.model import Audio, Collection, CollectionItem, Root
 from samplemind.library.query import Query
+from samplemind.library.saved import asks_for_everything, named_collections, names_a_path, saved_collections
 
 MOST: Final = 1000
 """Entries of a page: as many as one statement may name on every database, and more than anybody looks at."""
