@@ -299,6 +299,10 @@ def test_a_file_alone_brings_in_its_folder_only_by_name(database: Database, scan
     answers, totals = scan(folder / "nothing.wav")
     assert totals == Totals(failed=1)
     assert isinstance(answers[str(folder / "nothing.wav")], FileAccessError)
+    answers, totals = scan(folder / "Kicks" / "nothing.wav")
+    assert totals == Totals(failed=1)
+    assert isinstance(answers[str(folder / "Kicks" / "nothing.wav")], FileAccessError)
+    assert scan(folder / "Kicks" / "nothing.wav", watching=True) == ({}, Totals())
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="may read everything")

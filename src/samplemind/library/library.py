@@ -59,7 +59,7 @@ class Library:
         level: AnalysisLevel | str = AnalysisLevel.STANDARD,
         jobs: int | None = None,
         retry: bool = False,
-        noted: bool = True,
+        watching: bool = False,
     ) -> Scan:
         """Take folders and files into the library: analyse what is new or changed, in worker processes.
 
@@ -68,7 +68,8 @@ class Library:
             level: how much to find out.
             jobs: worker processes; as many as there are cores by default.
             retry: try files again that had no answer, or crashed, though they are as they were.
-            noted: keep a note of the scan among the library's jobs.
+            watching: this is one of many: it leaves no note among the library's jobs, and says nothing of files that
+                came and went.
 
         Returns:
             To be iterated over once: path and answer of each file that is new or changed, when it is recorded; its
@@ -88,7 +89,7 @@ class Library:
         level = named_level(level)
         outputs_of(level)
         analyze = functools.partial(self.engine.batch_analyze, level=level, jobs=jobs, retry_quarantined=retry)
-        return Scan(self.database, named, level=level, analyze=analyze, retry=retry, noted=noted)
+        return Scan(self.database, named, level=level, analyze=analyze, retry=retry, watching=watching)
 
     def watch(
         self,
@@ -118,7 +119,7 @@ class Library:
         from samplemind.library.watching import watch
 
         absolute = [os.path.abspath(folder) for folder in _named(folders)]
-        scan = functools.partial(self.scan, level=level, jobs=jobs, noted=False)
+        scan = functools.partial(self.scan, level=level, jobs=jobs, watching=True)
         yield from watch(absolute, scan, stop=stop, poll=poll)
 
     def search(self, query: str = "", *, limit: int = 50, cursor: str | None = None) -> Page:

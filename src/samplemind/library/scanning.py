@@ -78,7 +78,7 @@ class Scan:
         level: how much to find out.
         analyze: analyses those that need it.
         retry: try files again that had no answer, though they are as they were.
-        noted: keep a note of the scan among the jobs.
+        watching: this is one of many: it leaves no note among the jobs, and says nothing of files that came and went.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class Scan:
         level: AnalysisLevel,
         analyze: Analyze,
         retry: bool = False,
-        noted: bool = True,
+        watching: bool = False,
     ) -> None:
         self.totals = Totals()
         self._database = database
@@ -100,7 +100,7 @@ class Scan:
         self._level = level
         self._analyze = analyze
         self._retry = retry
-        self._noted = noted
+        self._watching = watching
         self._today = fingerprints(level)
         self._now_ns = time.time_ns()
         self._flying: dict[str, StatKey] = {}
@@ -111,7 +111,7 @@ class Scan:
 
     def __iter__(self) -> Generator[tuple[str, Answer], None, None]:
         """Answers of files that were not known before; each is recorded when it is given."""
-        job = self._begun() if self._noted else None
+        job = None if self._watching else self._begun()
         state, reason = "interrupted", None
         try:
             places = [place for place in map(self._place, self._paths) if place is not None]
@@ -186,11 +186,14 @@ class Scan:
         """Where a path is in the library; what is not there and never was is told as an error."""
         with self._database.reading() as session:
             place = folders.place_of(session, path)
+            known = place is not None and session.scalar(select(select(File.id).where(place.below()).exists()))
+        is_there = os.path.lexists(path)
+        if not (is_there or known or (place is not None and not place.path)):
+            if not self._watching:
+                self._refuse(path, FileAccessError(path, "no such file or directory"))
+            return None
         if place is not None:
             return place
-        if not os.path.lexists(path):
-            self._refuse(path, FileAccessError(path, "no such file or folder"))
-            return None
         with self._database.writing() as session:
             folder = path if os.path.isdir(path) else os.path.dirname(path)
             place = folders.added(session, folder, time.time())
