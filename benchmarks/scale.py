@@ -27,7 +27,8 @@ from samplemind.features.levels import AnalysisLevel
 from samplemind.pipeline import analyze_file
 from samplemind.warmup import warm_up
 from samplemind.workers.batch import batch
-from samplemind.workers.cluster import batch_on, dask_executor
+from samplemind.workers.cluster import batch_on
+from samplemind.workers.executors import dask_executor
 from samplemind.workers.limits import WorkerLimits
 
 SAMPLE_RATE = 44_100

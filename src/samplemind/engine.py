@@ -149,7 +149,8 @@ class AudioEngine:
         not tried again until it changes.
 
         Args:
-            paths: files; read as they are needed, in other threads, one at a time.
+            paths: files; read as they are needed, one at a time: in another thread, or with an executor in the
+                caller's, while it waits for an answer.
             level: how much to find out.
             use_cache: as for `analyze_audio`.
             series: as for `analyze_audio`.

@@ -23,6 +23,8 @@ def test_limits_are_checked_on_what_is_declared(tmp_path: Path) -> None:
     path.write_bytes(riff(wav_format(), chunk(b"data", b"\1\2" * 2000, size=100 * 8000 * 2)))
     with pytest.raises(LimitExceededError, match="declares 100 s of sound; the limit is 99 s"):
         open_audio(path, limits=Limits(max_duration_s=99))
+    with pytest.raises(LimitExceededError, match=r"declares 100 s of sound; the limit is 99\.9999 s"):
+        open_audio(path, limits=Limits(max_duration_s=99.9999))
     with pytest.raises(LimitExceededError, match=r"8000 Hz; the limits are 8001 to 384000 Hz"):
         open_audio(path, limits=Limits(min_sample_rate_hz=8001))
     with pytest.raises(LimitExceededError, match=r"8000 Hz; the limits are 100 to 7999 Hz"):
@@ -32,6 +34,11 @@ def test_limits_are_checked_on_what_is_declared(tmp_path: Path) -> None:
     path.write_bytes(riff(wav_format(channels=33), chunk(b"data", bytes(660))))
     with pytest.raises(LimitExceededError, match="33 channels; the limit is 32"):
         open_audio(path)
+
+
+def test_what_is_beyond_a_limit_by_little_looks_like_it() -> None:
+    with pytest.raises(LimitExceededError, match=r"holds 0\.051 s of sound; the limit is 0\.05 s"):
+        Limits(max_duration_s=0.05).check_duration("a.wav", 2206, 44_100, "holds")
 
 
 def test_limits_are_counted_while_decoding(tmp_path: Path) -> None:

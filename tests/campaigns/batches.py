@@ -1,11 +1,15 @@
 """Batches over which processes die: files that kill their workers, workers that are shot, parents that are shot.
 
-python -m tests.campaigns.batches [--files 1000] [--kills 50] [--rounds 10]
+python -m tests.campaigns.batches [--files 1000] [--kills 50] [--rounds 10] [--no-dask]
+
+The first part is done again on a Dask scheduler with two workers, which are processes of their own.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import importlib.util
 import os
 import random
 import subprocess
@@ -14,7 +18,9 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -22,7 +28,9 @@ import soundfile
 
 from samplemind import AudioEngine, AudioFeatures, FeatureCache
 from samplemind.errors import CrashError
+from samplemind.workers.executors import dask_executor
 from samplemind.workers.limits import WorkerLimits
+from tests.workers.clusters import Dask
 
 MISBEHAVIOUR = Path(__file__).parents[1] / "workers" / "misbehaviour"
 BAD = {
@@ -49,8 +57,24 @@ def workers() -> list[psutil.Process]:
     return [child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
 
 
-def bad_files(files: int) -> Counter[str]:
+@contextlib.contextmanager
+def two_on_dask(folder: Path) -> Iterator[dict[str, Any]]:
+    """Options for a batch on two Dask workers, whose nodes have a cache of their own."""
+    folder.mkdir()
+    with contextlib.closing(Dask(folder, SAMPLEMIND_CACHE_DIR=str(folder / "cache"))) as dask:
+        dask.worker(path=MISBEHAVIOUR)
+        dask.worker(path=MISBEHAVIOUR)
+        with dask_executor(dask.address) as (executor, slots):
+            executor._client.wait_for_workers(2)  # type: ignore[attr-defined]
+            yield {"executor": executor, "slots": slots}
+
+
+def bad_files(files: int, *, on_dask: bool = False) -> Counter[str]:
     """A batch in which some files kill their workers.
+
+    Args:
+        files: how many there are, with those.
+        on_dask: on two Dask workers, instead of in two processes.
 
     Returns:
         How many files were analysed ("ok"), failed with the true reason ("true"), and anything else ("wrong").
@@ -58,12 +82,15 @@ def bad_files(files: int) -> Counter[str]:
     found: Counter[str] = Counter()
     sys.path.insert(0, str(MISBEHAVIOUR))
     try:
-        with tempfile.TemporaryDirectory() as name, AudioEngine(cache=FeatureCache.at(f"{name}/cache")) as engine:
+        with contextlib.ExitStack() as ends:
+            name = ends.enter_context(tempfile.TemporaryDirectory())
+            engine = ends.enter_context(AudioEngine(cache=FeatureCache.at(f"{name}/cache")))
+            where = ends.enter_context(two_on_dask(Path(name, "dask"))) if on_dask else {"jobs": 2}
             batch = write_sounds(Path(name), files)
             for number, what in enumerate(BAD):
                 batch[number] = batch[number].rename(batch[number].with_stem(what))
             random.shuffle(batch)
-            for path, answer in engine.batch_analyze(batch, level="basic", jobs=2, worker_limits=LIMITS):
+            for path, answer in engine.batch_analyze(batch, level="basic", worker_limits=LIMITS, **where):
                 reason = BAD.get(Path(path).stem)
                 if isinstance(answer, AudioFeatures):
                     found["ok" if reason is None else "wrong"] += 1
@@ -146,14 +173,19 @@ def main() -> None:
     parser.add_argument("--files", type=int, default=1000)
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--no-dask", action="store_true")
     arguments = parser.parse_args()
-    bad = bad_files(arguments.files)
-    print("bad files:", dict(bad), flush=True)
+    dask = not arguments.no_dask and importlib.util.find_spec("distributed") is not None
+    expected = {"ok": arguments.files - len(BAD), "true": len(BAD)}
+    good = True
+    for on_dask in (False, True) if dask else (False,):
+        bad = bad_files(arguments.files, on_dask=on_dask)
+        print("bad files, on Dask:" if on_dask else "bad files:", dict(bad), flush=True)
+        good &= bad == expected
     workers_shot = shot_workers(arguments.files // 2, arguments.kills)
     print("workers shot:", dict(workers_shot), flush=True)
     parents_shot = shot_parents(arguments.files // 2, arguments.rounds)
     print("parents shot:", dict(parents_shot), flush=True)
-    good = bad == {"ok": arguments.files - len(BAD), "true": len(BAD)}
     sys.exit(not good or any(run[what] for run in (workers_shot, parents_shot) for what in ("failed", "lost", "again")))
 
 

@@ -34,6 +34,12 @@ def test_files_that_kill_their_workers_cost_themselves() -> None:
     assert batches.bad_files(60) == {"ok": 57, "true": 3}
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of address space and processor time")
+def test_files_that_kill_their_workers_on_dask_cost_themselves() -> None:
+    pytest.importorskip("distributed", reason="pip install 'samplemind[cluster]'")
+    assert batches.bad_files(60, on_dask=True) == {"ok": 57, "true": 3}
+
+
 def test_shot_parents_lose_nothing_that_was_stored() -> None:
     total = batches.shot_parents(150, 2)
     assert total["killed"] == 2

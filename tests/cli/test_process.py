@@ -92,9 +92,61 @@ def test_an_interrupt_keeps_what_is_printed_and_counts_it(long_list: Path, jobs:
     assert running.returncode == 130
     printed = json.loads(first + rest)
     assert printed
-    counted = re.fullmatch(r"samplemind: interrupted: ([\d,]+) files? analysed\n", errors.decode())
+    counted = re.fullmatch(
+        r"samplemind: interrupted: ([\d,]+) files? analysed, ([\d,]+) not done of those found so far\n", errors.decode()
+    )
     assert counted is not None, errors
     assert int(counted[1].replace(",", "")) == len(printed)
+    assert 0 < int(counted[2].replace(",", "")) < 5000
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no SIGINT from another process there")
+def test_an_interrupt_leaves_no_file_uncounted(long_list: Path) -> None:
+    short = long_list.with_name("short")
+    short.write_text("".join(long_list.read_text().splitlines(keepends=True)[:100]) + "missing.wav\n")
+    arguments = ["analyze", "--files-from", short, "--no-cache", "--format", "jsonl", "-j", 1]
+    with subprocess.Popen(command_line(*arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        assert running.stdout is not None
+        first = [running.stdout.readline() for _ in range(4)]
+        running.send_signal(signal.SIGINT)
+        rest, errors = running.communicate(timeout=30)
+    counted = re.search(r"interrupted: (\d+) files analysed(?:, 1 failed)?, (\d+) not done\n", errors.decode())
+    assert counted is not None, errors
+    assert "error" not in json.loads(first[0]) or "1 failed" in counted[0]
+    failed = counted[0].count("1 failed")
+    assert int(counted[1]) + failed == len(first) + len(rest.splitlines())
+    assert int(counted[1]) + failed + int(counted[2]) == 101
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no SIGINT there")
+def test_an_interrupt_while_it_is_imported_is_quiet(tmp_path: Path) -> None:
+    (tmp_path / "typer.py").write_text("import signal\nsignal.raise_signal(signal.SIGINT)\n")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    result = subprocess.run(command_line(), env=environment, capture_output=True, check=False, timeout=60)
+    assert (result.returncode, result.stdout, result.stderr) == (130, b"", b"")
+
+
+DEAF = """
+import signal, time
+from samplemind import __main__, cli
+
+class Mayfly:
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+
+def work():
+    Mayfly()
+    time.sleep(60)
+
+cli.app = work
+__main__.main()
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no SIGINT there")
+def test_an_interrupt_in_a_destructor_is_not_lost() -> None:
+    result = subprocess.run([sys.executable, "-c", DEAF], capture_output=True, check=False, timeout=30)
+    assert (result.returncode, result.stderr) == (130, b"")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks how full a pipe is")
@@ -123,9 +175,9 @@ def test_an_interrupt_breaks_no_record_that_a_slow_reader_waits_for(
             printed = pipe.read() if reads else b""
             _, errors = running.communicate(timeout=30)
     assert running.returncode == 130
-    assert re.fullmatch(r"samplemind: interrupted: \d+ files analysed\n", errors.decode())
+    assert re.fullmatch(r"samplemind: interrupted: \d+ files analysed, \d+ not done .*\n", errors.decode())
     if reads:
-        assert errors.decode() == f"samplemind: interrupted: {len(json.loads(printed))} files analysed\n"
+        assert errors.decode().startswith(f"samplemind: interrupted: {len(json.loads(printed))} files analysed, ")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no signals from another process there")
@@ -179,6 +231,35 @@ def test_output_that_can_not_be_written_is_an_error_in_one_line(arguments: list[
         )
     assert (result.returncode, result.stderr.count(b"\n")) == (1, 1), result.stderr
     assert result.stderr.startswith(b"samplemind: ")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a full device")
+def test_what_is_full_is_named(sounds: Path, tmp_path: Path) -> None:
+    for form in ("table", "json", "jsonl", "csv"):
+        arguments = command_line("analyze", sounds, "--level", "basic", "--format", form)
+        for target, name in (([], "standard output"), (["-o", "/dev/full"], "/dev/full")):
+            with open("/dev/full", "wb") as full:
+                command = [*arguments, *target]
+                result = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False, timeout=60)
+            *others, last = result.stderr.decode().splitlines()
+            assert last == f"samplemind: [Errno 28] No space left on device: '{name}'"
+            assert all("broken.wav" in line for line in others)
+            assert result.returncode == 1
+    target = tmp_path / "out.json"
+    command = [sys.executable, "-c", SMALL, "analyze", sounds, "--format", "json", "--no-cache", "-o", target]
+    result = subprocess.run(command, capture_output=True, check=False, timeout=60)
+    assert result.stderr.decode().splitlines()[-1] == f"samplemind: [Errno 27] File too large: '{target}'"
+    assert [path.name for path in tmp_path.iterdir()] == ["sounds"]
+
+
+SMALL = """
+import resource
+from samplemind.__main__ import main
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
+main()
+"""
+"""The command, where no file has room for more than one answer."""
 
 
 @pytest.mark.skipif(os.name == "nt", reason="has no such shell")
@@ -238,3 +319,12 @@ def test_colours_and_a_bar_only_where_they_belong(sounds: Path, tone: Path) -> N
     table = [line for line in rows.splitlines() if line.startswith(("kind", "\x1b[1mkind", "one-shot", "loop"))]
     assert len(table) == 6
     assert all(len(CODES.sub("", line)) <= 80 for line in table)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals there")
+def test_a_bar_while_shards_are_written(sounds: Path, tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow", reason="pip install 'samplemind[parquet]'")
+    bar, data = on_a_terminal("analyze", sounds, "-o", f"{tmp_path}/out/", "-j", "2", stdout=False)
+    assert "6/6" in bar
+    assert "1 failed" in bar
+    assert data == b"6 files: 5 analysed, 1 failed\n"

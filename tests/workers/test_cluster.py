@@ -8,8 +8,6 @@ import os
 import platform
 import shutil
 import signal
-import socket
-import subprocess
 import sys
 import threading
 import time
@@ -26,11 +24,13 @@ from samplemind.audio import Limits
 from samplemind.errors import CrashError, FileAccessError, QuarantinedError, SettingsError, WorkerStartError
 from samplemind.features.levels import AnalysisLevel
 from samplemind.workers import node
-from samplemind.workers.cluster import batch_on, executor_for, shards_on
+from samplemind.workers.cluster import batch_on, shards_on
+from samplemind.workers.executors import executor_for
 from samplemind.workers.limits import WorkerLimits
 from samplemind.workers.process import Outcome
 from tests.conftest import WriteWav
 from tests.signals import noise
+from tests.workers.clusters import Dask
 from tests.workers.conftest import MISBEHAVIOUR
 
 SKEW = Path(__file__).parent / "skew"
@@ -305,55 +305,10 @@ def children() -> list[psutil.Process]:
     return found
 
 
-class Dask:
-    """A scheduler and workers, each a process of its own on this machine.
-
-    Args:
-        folder: where they log.
-        protocol: by which they talk.
-        **environment: variables that they get.
-    """
-
-    def __init__(self, folder: Path, *, protocol: str = "tcp", **environment: str) -> None:
-        pytest.importorskip("distributed", reason="pip install 'samplemind[cluster]'")
-        self._folder = folder
-        self._environment = environment
-        with socket.socket() as listener:
-            listener.bind(("127.0.0.1", 0))
-            port = listener.getsockname()[1]
-        self.address = f"{protocol}://127.0.0.1:{port}"
-        self._processes: list[subprocess.Popen[bytes]] = []
-        place = ("--host", "127.0.0.1", "--port", str(port), "--protocol", protocol)
-        self.scheduler = self._start("dask_scheduler", *place, "--no-dashboard")
-
-    def worker(self, *, path: Path | None = None) -> subprocess.Popen[bytes]:
-        """Start a worker; `path` comes first among the folders where it looks for modules."""
-        options = ("--nthreads", "1", "--no-nanny", "--no-dashboard", "--host", "127.0.0.1")
-        return self._start("dask_worker", self.address, *options, path=path)
-
-    def log(self) -> str:
-        """What all of them have written."""
-        return "".join(log.read_text() for log in self._folder.glob("dask_*.log"))
-
-    def close(self) -> None:
-        for process in self._processes:
-            process.kill()
-            process.wait()
-
-    def _start(self, program: str, *options: str, path: Path | None = None) -> subprocess.Popen[bytes]:
-        environment = {**os.environ, **self._environment, "PYTHONPATH": str(path or "")}
-        command = [sys.executable, "-W", "ignore", "-m", f"distributed.cli.{program}", *options]
-        with (self._folder / f"{program}-{len(self._processes)}.log").open("wb") as log:
-            process = subprocess.Popen(command, env=environment, cwd=self._folder, stdout=log, stderr=log)
-        self._processes.append(process)
-        return process
-
-
 @pytest.fixture
 def dask(tmp_path: Path) -> Iterator[Dask]:
-    cluster = Dask(tmp_path)
-    yield cluster
-    cluster.close()
+    with contextlib.closing(Dask(tmp_path)) as cluster:
+        yield cluster
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -424,6 +379,28 @@ def test_dask_workers_of_another_version_are_refused(dask: Dask) -> None:
     dask.worker(path=SKEW)
     with pytest.raises(WorkerStartError, match=r"all nodes must have samplemind .*tcp://127.*has samplemind 0\.0\.1 "):
         _until_workers(dask)
+
+
+def test_relative_paths_are_the_callers(
+    dask: Dask, sounds: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pip install 'samplemind[parquet]'")
+    dask.worker()  # in `tmp_path`
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    names = [os.path.join("..", Path(path).name) for path in sounds[:3]]
+    missing = os.path.join("..", "missing.wav")
+    with executor_for(dask.address, jobs=1) as (executor, slots):
+        until(lambda: slots() == 1)
+        found = {outcome.path: outcome.answer for outcome in run_on(executor, [*names, missing])}
+        options: dict[str, Any] = {"level": AnalysisLevel.BASIC, "use_cache": False, "redis_url": None}
+        options |= {"limits": Limits(), "worker_limits": WorkerLimits()}
+        [shard] = shards_on(executor, [*names, missing], "out", slots=slots, **options)
+    assert str(found.pop(missing)) == f"{missing}: no such file or directory"
+    assert found == expected(names)
+    assert shard.failed == ((missing, "FileAccessError", "no such file or directory"),)
+    assert parquet.read_table(here / "out" / shard.name)["path"].to_pylist() == [*names, missing]
 
 
 def _until_workers(dask: Dask) -> None:
@@ -549,7 +526,7 @@ def test_an_impossible_number_of_local_workers_is_refused(address: str) -> None:
 
 def test_a_scheduler_that_does_not_answer_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("distributed", reason="pip install 'samplemind[cluster]'")
-    monkeypatch.setattr("samplemind.workers.cluster._REACH_S", 0.5)
+    monkeypatch.setattr("samplemind.workers.executors._REACH_S", 0.5)
     with (
         pytest.raises(WorkerStartError, match=r"the scheduler tcp://127\.0\.0\.1:9 can't be reached"),
         executor_for("tcp://127.0.0.1:9", jobs=1),

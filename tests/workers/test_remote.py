@@ -25,7 +25,8 @@ from samplemind.discovery import AUDIO_SUFFIXES, audio_files
 from samplemind.errors import CrashError, FileAccessError, LimitExceededError, OutputError, QuarantinedError
 from samplemind.features.levels import AnalysisLevel
 from samplemind.workers.batch import batch
-from samplemind.workers.cluster import executor_for, shards_on
+from samplemind.workers.cluster import shards_on
+from samplemind.workers.executors import executor_for
 from samplemind.workers.fetch import analyze_url
 from samplemind.workers.limits import WorkerLimits
 from samplemind.workers.remote import is_folder, is_url, line_of, look_up, shown, urls_below

@@ -22,7 +22,8 @@ from samplemind.audio import Limits
 from samplemind.errors import CrashError, OutputError
 from samplemind.features.levels import AnalysisLevel
 from samplemind.result import document_hints
-from samplemind.workers.cluster import executor_for, shards_on
+from samplemind.workers.cluster import shards_on
+from samplemind.workers.executors import executor_for
 from samplemind.workers.limits import WorkerLimits
 from samplemind.workers.process import Outcome
 from samplemind.workers.shards import MANIFEST, Shard, ShardFolder, arrow_schema, shard_name
@@ -90,6 +91,8 @@ def test_every_file_has_a_row_that_says_what_its_document_says(sounds: list[str]
 def test_few_files_are_shared_among_all_who_work(tmp_path: Path) -> None:
     missing = [str(tmp_path / f"{number}.wav") for number in range(300)]
     assert sorted(shard.rows for shard in shards(missing, str(tmp_path / "out"), rows=None)) == [34, *[38] * 7]
+    fewer = shards(missing[:6], str(tmp_path / "fewer"), rows=None)
+    assert [shard.rows for shard in fewer] == [3, 3]
     few = shards(missing[:70], str(tmp_path / "few"), rows=None)
     assert [shard.rows for shard in sorted(few, key=lambda shard: shard.name)] == [32, 32, 6]
     many = (f"{path} {number}" for number in range(30) for path in missing)

@@ -52,6 +52,7 @@ class Limits:
     def check_duration(self, path: str, frames: int, sample_rate: int, verb: str) -> None:
         """Refuse more than the longest duration; `verb` says how the frames are known."""
         if frames > self.max_duration_s * sample_rate:
+            milliseconds = -(-frames * 1000 // sample_rate)  # rounded up: what is beyond the limit should look like it
             raise LimitExceededError(
-                path, f"{verb} {frames / sample_rate:.0f} s of sound; the limit is {self.max_duration_s:.0f} s"
+                path, f"{verb} {milliseconds / 1000:.10g} s of sound; the limit is {self.max_duration_s:.10g} s"
             )

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from samplemind.cli.outputs import Format, Output, output_for
-from samplemind.cli.progress import progress
+from samplemind.cli.outputs import Format, Output, naming, output_for, sink
+from samplemind.cli.progress import not_done, progress
 from samplemind.cli.shards import into_shards, is_place
-from samplemind.cli.sink import replaced, text_sink, uninterrupted
+from samplemind.cli.sink import replaced, uninterrupted
 from samplemind.cli.terminal import FAILED, INTERRUPTED, complain
 from samplemind.discovery import AUDIO_SUFFIXES, audio_files, listed
 from samplemind.errors import AnalysisError, FileAccessError
+from samplemind.workers.remote import shown
 
 if TYPE_CHECKING:
     from samplemind.cli.outputs import Answer
@@ -105,26 +106,28 @@ def analyze(
 
     from samplemind.engine import AudioEngine
 
-    tally = _Tally()
+    tally = _Tally(all_met=few)
     try:
-        with AudioEngine() as engine, text_sink(target) as out, contextlib.ExitStack() as ends:
+        with AudioEngine() as engine, sink(target) as out, contextlib.ExitStack() as ends:
             options = {"level": chosen, "use_cache": not no_cache, "series": series is not None}
             if arguments == [_STDIN]:
-                answers = _of_stream(engine, options)
+                answers = _of_stream(engine, options, tally)
             else:
                 # One file is analysed here: nothing else could be lost, and no worker need be started.
                 options |= {"jobs": 0 if single else jobs, "retry_quarantined": retry_quarantined}
                 if scheduler is not None:
-                    from samplemind.workers.cluster import dask_executor
+                    from samplemind.workers.executors import dask_executor
 
-                    executor, slots = ends.enter_context(dask_executor(scheduler))
+                    executor, slots = ends.enter_context(dask_executor(scheduler, tell=complain))
                     options |= {"jobs": None, "executor": executor, "slots": slots}
-                answers = _of_files(engine, found, options)
+                answers = _of_files(engine, found, options, tally)
                 if few:
                     answers = _in_order(answers, first)
                 elif sys.stderr.isatty() and not out.isatty():
                     answers = _with_progress(answers, arguments, tally)
-            _print(answers, output_for(form, out, single=single, few=few), tally, series)
+            with naming(target):
+                written = output_for(form, out, single=single, few=few)
+            _print(answers, written, tally, series, target)
     except KeyboardInterrupt:
         complain(f"interrupted: {tally}" + (f"; {target} was not written" if target else ""))
         raise typer.Exit(INTERRUPTED) from None
@@ -136,8 +139,10 @@ def analyze(
 
 @dataclass
 class _Tally:
-    """How many files were answered, and how many were not."""
+    """How many files were met, how many were answered, and how many have failed."""
 
+    met: int = 0
+    all_met: bool = False
     analyzed: int = 0
     failed: int = 0
 
@@ -150,7 +155,8 @@ class _Tally:
 
     def __str__(self) -> str:
         files = f"{self.analyzed:,} {'file' if self.analyzed == 1 else 'files'} analysed"
-        return f"{files}, {self.failed:,} failed" if self.failed else files
+        failed = f", {self.failed:,} failed" if self.failed else ""
+        return files + failed + not_done(self.met - self.analyzed - self.failed, all_met=self.all_met)
 
 
 def _arguments(files: list[str], files_from: str | None) -> list[str]:
@@ -195,23 +201,28 @@ def _check_targets(output: Path | None, series: Path | None, sources: list[str])
         raise typer.BadParameter(f"{series} is the file of --output too", param_hint="--series")
 
 
-def _of_stream(engine: AudioEngine, options: dict[str, Any]) -> Answers:
+def _of_stream(engine: AudioEngine, options: dict[str, Any], tally: _Tally) -> Answers:
+    tally.met, tally.all_met = 1, True
     try:
         yield _STDIN_NAME, engine.analyze_stream(sys.stdin.buffer, name=_STDIN_NAME, **options)
     except AnalysisError as error:
         yield _STDIN_NAME, error
 
 
-def _of_files(engine: AudioEngine, found: Iterable[str | FileAccessError], options: dict[str, Any]) -> Answers:
+def _of_files(
+    engine: AudioEngine, found: Iterable[str | FileAccessError], options: dict[str, Any], tally: _Tally
+) -> Answers:
     """Answers to the files, and the folders that could not be read where they were met."""
     refused: deque[FileAccessError] = deque()
 
     def paths() -> Iterator[str]:
         for item in found:
+            tally.met += 1
             if isinstance(item, str):
                 yield item
             else:
                 refused.append(item)
+        tally.all_met = True
 
     for path, answer in engine.batch_analyze(paths(), **options):
         while refused:
@@ -230,13 +241,13 @@ def _in_order(answers: Answers, found: list[str | FileAccessError]) -> Answers:
 
 def _with_progress(answers: Answers, arguments: list[str], tally: _Tally) -> Answers:
     """Show on standard error how far the work is."""
-    with progress(arguments) as shown, contextlib.closing(answers):
+    with progress(arguments) as tell, contextlib.closing(answers):
         for done, answer in enumerate(answers, 1):
             yield answer
-            shown(done, tally.failed)
+            tell(done, tally.failed)
 
 
-def _print(answers: Answers, output: Output, tally: _Tally, series: Path | None) -> None:
+def _print(answers: Answers, output: Output, tally: _Tally, series: Path | None, target: Path | None) -> None:
     """Print answers as they come. Closing them, however it ends, calls off the files that still wait."""
     with contextlib.closing(answers):
         try:
@@ -245,11 +256,11 @@ def _print(answers: Answers, output: Output, tally: _Tally, series: Path | None)
                     complain(str(answer))
                 elif series is not None:
                     _write_series(series, answer.series or {})
-                with uninterrupted():
-                    output.add(path, answer)
+                with uninterrupted(), naming(target):
+                    output.add(shown(path), answer)
                     tally.count(answer)
         finally:
-            with uninterrupted():
+            with uninterrupted(), naming(target):
                 output.close()
 
 

@@ -53,6 +53,6 @@ def _flush() -> None:
     """Write out what is buffered: what can't be written fails here, and not again when Python ends."""
     try:
         sys.stdout.flush()
-    except OSError:
+    except OSError as error:
         silence()
-        raise
+        raise OSError(error.errno, error.strerror, "standard output") from None

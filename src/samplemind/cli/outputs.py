@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import enum
 import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol, TextIO
 
 from samplemind.cli.report import UNKNOWN, duration, report
+from samplemind.cli.sink import text_sink
 from samplemind.cli.terminal import fitted, printable, style_of, width
 from samplemind.errors import AnalysisError
 
@@ -207,3 +213,43 @@ def output_for(form: Format, out: TextIO, *, single: bool, few: bool) -> Output:
             return Csv(out)
         case Format.TABLE:
             return Reports(out) if few else Table(out)
+
+
+@contextlib.contextmanager
+def sink(target: Path | None) -> Iterator[TextIO]:
+    """The `text_sink` of a file, or standard output with None, that says where it was what could not be closed."""
+    failure: BaseException | None = None
+    try:
+        with text_sink(target) as out:
+            try:
+                yield out
+                with naming(target):
+                    out.flush()
+            except BaseException as error:
+                failure = error
+                raise
+    except OSError:
+        if failure is not None:  # it tells more than that closing failed, too
+            raise failure from None
+        with naming(target):
+            raise
+
+
+@contextlib.contextmanager
+def naming(target: Path | None) -> Iterator[None]:
+    """Have what can't be written say where that was.
+
+    Args:
+        target: a file, or None for standard output, to which nothing more is written then.
+
+    Raises:
+        OSError: with the name.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        if target is None:  # what is still to be flushed would fail again, and not say where
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise OSError(error.errno, error.strerror, str(target or "standard output")) from None

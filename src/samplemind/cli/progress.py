@@ -43,3 +43,15 @@ def progress(arguments: list[str]) -> Iterator[Callable[[int, int], None]]:
 
         threading.Thread(target=count, daemon=True).start()
         yield tell
+
+
+def not_done(count: int, *, all_met: bool) -> str:
+    """What totals end with if files are left.
+
+    Args:
+        count: files that were met, and of which nothing is known yet.
+        all_met: whether all files were met; else nobody knows how many there are.
+    """
+    if all_met:
+        return f", {count:,} not done" if count else ""
+    return f", {count:,} not done of those found so far"

@@ -14,7 +14,7 @@ import os
 import platform
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -29,28 +29,32 @@ from samplemind.settings import load_settings
 from samplemind.version import __version__
 from samplemind.workers.batch import keep, known_outcome, worker_task
 from samplemind.workers.limits import WorkerLimits
-from samplemind.workers.order import GROUP_FILES, size_of
+from samplemind.workers.order import GROUP_BYTES, GROUP_FILES, size_of
 from samplemind.workers.pool import Minder, Pool
 from samplemind.workers.process import Outcome
 from samplemind.workers.quarantine import noted
-from samplemind.workers.remote import line_of
+from samplemind.workers.remote import is_url, line_of
 from samplemind.workers.shards import ShardFolder
 
 _IDLE_S: Final = 60.0
 """Seconds without a group after which workers end."""
 _LOOK_S: Final = 5.0
 """How often that is looked at."""
+_STORE_S: Final = 1.0
+"""Seconds in which groups that were called off must have stored what they had found."""
 
 
 @dataclass(frozen=True)
 class GroupTask:
     """What a node is told with every group.
 
-    `redis_url` wins over the node's own setting. `output` is the folder or URL where the node writes shards.
+    Relative paths are meant from `folder`, where the caller is. `redis_url` wins over the node's own setting. `output`
+    is the folder or URL where the node writes shards.
     """
 
     level: AnalysisLevel
     series: bool
+    folder: str
     use_cache: bool
     redis_url: str | None
     limits: Limits
@@ -94,12 +98,26 @@ def _analyzed(task_json: str, paths: list[str], shard: str | None) -> dict[str, 
 
 
 def end_workers() -> None:
-    """End this process's workers, also those at work; groups that they had fail."""
+    """End this process's workers, also those at work; groups that they had fail, and keep what was found."""
     with _guard:
         workers = [*_kept.values()]
         _kept.clear()
     for each in workers:
         each.close()
+
+
+@contextlib.contextmanager
+def without_workers() -> Iterator[None]:
+    """End this process's workers, and let none start meanwhile: groups fail at once, whoever sent them."""
+    reason = object()
+    with _guard:
+        _against.add(reason)
+    try:
+        end_workers()
+        yield
+    finally:
+        with _guard:
+            _against.remove(reason)
 
 
 def packed(outcome: Outcome) -> dict[str, Any]:
@@ -162,6 +180,7 @@ class _Workers:
         )
         self._idle: list[Minder] = []
         self._guard = threading.Lock()
+        self._left = threading.Condition(self._guard)
         self._busy = 0
         self._used = time.monotonic()
         threading.Thread(target=self._pool.watch, daemon=True).start()
@@ -172,22 +191,23 @@ class _Workers:
         Raises:
             WorkerStartError: no worker can be started, or they were called off.
         """
+        places = {path: path if is_url(path) else os.path.join(self._task.folder, path) for path in paths}
         found: dict[str, Outcome] = {}
         unknown = []
-        for path in dict.fromkeys(paths):
-            outcome = self._known(path)
+        for place in dict.fromkeys(places.values()):
+            outcome = self._known(place)
             if outcome is None:
-                unknown.append((path, size_of(path)))
+                unknown.append((place, size_of(place)))
             else:
-                found[path] = outcome
+                found[place] = outcome
         if unknown:
             with self._minder() as minder:
-                for start in range(0, len(unknown), GROUP_FILES):
-                    for outcome in self._analyzed(unknown[start : start + GROUP_FILES], minder):
+                for group in _groups(unknown):
+                    for outcome in self._analyzed(group, minder):
                         found[outcome.path] = outcome
-        if any(path not in found for path in paths):
-            raise WorkerStartError("the workers were called off")
-        return [found[path] for path in paths]
+        if any(place not in found for place in places.values()):
+            raise WorkerStartError(_CALLED_OFF)
+        return [_renamed(found[places[path]], path) for path in paths]
 
     def _analyzed(self, group: list[tuple[str, int]], minder: Minder) -> Iterator[Outcome]:
         """Outcomes of files with their sizes; they are kept before anybody sees them."""
@@ -200,10 +220,11 @@ class _Workers:
             group = minder.stored()  # and what another process had in hand is tried again
 
     def close(self) -> None:
-        """End all of them."""
+        """End all of them, and wait a moment for the groups at work, which store what was found."""
         self._pool.stop()
         with self._guard:
             idle, self._idle = self._idle, []
+            self._left.wait_for(lambda: not self._busy, timeout=_STORE_S)
         for minder in idle:
             minder.close()
         if self._cache is not None:
@@ -231,6 +252,7 @@ class _Workers:
                 fit = fit and not self._pool.stopped
                 if fit:
                     self._idle.append(minder)
+                self._left.notify_all()
             if not fit:
                 minder.close()
 
@@ -244,6 +266,31 @@ class _Workers:
             return Outcome(path, unreadable.with_traceback(None))
 
 
+def _groups(files: Iterable[tuple[str, int]]) -> Iterator[list[tuple[str, int]]]:
+    """Files with their sizes, as many together as are some seconds of work: each group is kept when it is done."""
+    group: list[tuple[str, int]] = []
+    for file in files:
+        group.append(file)
+        if len(group) == GROUP_FILES or sum(size for _, size in group) > GROUP_BYTES:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def _renamed(outcome: Outcome, path: str) -> Outcome:
+    """The outcome of a file under the name that the caller has for it."""
+    if outcome.path == path:
+        return outcome
+    answer = outcome.answer
+    if isinstance(answer, AnalysisError):
+        return dataclasses.replace(outcome, path=path, answer=type(answer)(path, answer.reason))
+    return dataclasses.replace(outcome, path=path, answer=dataclasses.replace(answer, path=path))
+
+
+_CALLED_OFF: Final = "the workers were called off"
+_against: set[object] = set()
+"""There is one for each `without_workers` that lasts."""
 _guard = threading.Lock()
 _kept: dict[str, _Workers] = {}
 _inherited: list[_Workers] = []
@@ -254,6 +301,7 @@ def _disown() -> None:
     """In a forked process: those workers are its parent's, and are not to be spoken to, nor ended."""
     _inherited.extend(_kept.values())
     _kept.clear()
+    _against.clear()
     _guard.release()
 
 
@@ -263,6 +311,8 @@ if hasattr(os, "register_at_fork"):
 
 def _workers(task_json: str, task: GroupTask) -> _Workers:
     with _guard:
+        if _against:
+            raise WorkerStartError(_CALLED_OFF)
         if not _kept:
             threading.Thread(target=_end_idle, daemon=True).start()
         if task_json not in _kept:

@@ -228,6 +228,8 @@ class Minder:
             except WorkerDiedError as death:
                 self._pool.forget(worker)
                 self._worker = None
+                if self._pool.stopped:  # that is why it died
+                    return
                 path = left[0][0]
                 if suspect is not None:
                     left.popleft()
