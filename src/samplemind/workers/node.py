@@ -249,7 +249,7 @@ class _Workers:
             with self._guard:
                 self._busy -= 1
                 self._used = time.monotonic()
-                fit = fit and not self._pool.stopped
+                fit = fit and not self._pool.is_stopped()
                 if fit:
                     self._idle.append(minder)
                 self._left.notify_all()

@@ -104,8 +104,7 @@ class Pool:
             self._processes.discard(worker)
         worker.close()
 
-    @property
-    def stopped(self) -> bool:
+    def is_stopped(self) -> bool:
         """Whether nobody waits for outcomes any more."""
         return self._stopped.is_set()
 
@@ -165,7 +164,7 @@ class _Run:
         with self._telling(), contextlib.ExitStack() as ends:
             ends.callback(self.line.end)
             for path in paths:
-                if self._pool.stopped:
+                if self._pool.is_stopped():
                     return
                 outcome = self._known(path)
                 if outcome is None:
@@ -176,7 +175,7 @@ class _Run:
     def mind(self) -> None:
         """A thread's work: groups from the line through a worker."""
         with self._telling(), contextlib.closing(Minder(self._pool)) as minder:
-            while not self._pool.stopped and (group := self.line.take()):
+            while not self._pool.is_stopped() and (group := self.line.take()):
                 while group:
                     found = list(minder.outcomes(group))
                     self._store(found)
@@ -194,7 +193,7 @@ class _Run:
             self._put(None)
 
     def _put(self, item: Outcome | BaseException | None) -> None:
-        while not self._pool.stopped:
+        while not self._pool.is_stopped():
             with contextlib.suppress(queue.Full):
                 self._results.put(item, timeout=_LOOK_S)
                 return
@@ -214,7 +213,7 @@ class Minder:
         if self._worker is not None and not self._worker.alive:  # it died while it had nothing to do
             self.close()
         suspect: str | None = None
-        while left and not self._pool.stopped:
+        while left and not self._pool.is_stopped():
             worker = self._worker = self._worker or self._started()
             together = [left[0]] if suspect is not None else list(left)
             try:
@@ -228,7 +227,7 @@ class Minder:
             except WorkerDiedError as death:
                 self._pool.forget(worker)
                 self._worker = None
-                if self._pool.stopped:  # that is why it died
+                if self._pool.is_stopped():  # that is why it died
                     return
                 path = left[0][0]
                 if suspect is not None:
@@ -259,6 +258,6 @@ class Minder:
             try:
                 return self._pool.start()
             except WorkerDiedError as death:
-                if self._pool.stopped or attempt == (_FALSE_RESTARTS if self._pool.proven else _FALSE_STARTS):
+                if self._pool.is_stopped() or attempt == (_FALSE_RESTARTS if self._pool.proven else _FALSE_STARTS):
                     raise WorkerStartError(f"no worker can be started: it {death}") from death
         raise AssertionError("an endless loop ended")
