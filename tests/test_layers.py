@@ -13,6 +13,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 LAYERS = (
     ("errors", "version", "settings"),
+    ("storage",),
     ("audio", "plain"),
     ("dsp",),
     ("graph", "execution"),

@@ -18,13 +18,14 @@ from pathlib import Path
 
 import pytest
 
-from samplemind.cache import CacheWarning, DiskTier, FeatureCache, MemoryTier, disk, filesystem, tables
-from samplemind.cache.filesystem import Mount
-from samplemind.cache.writing import WriteLock
+from samplemind.cache import CacheWarning, DiskTier, FeatureCache, MemoryTier, disk, tables
+from samplemind.storage import filesystem
+from samplemind.storage.filesystem import Mount
+from samplemind.storage.writing import WriteLock
 
 HOLD = """
 import pathlib, sys
-from samplemind.cache.writing import WriteLock
+from samplemind.storage.writing import WriteLock
 with WriteLock(pathlib.Path(sys.argv[1])).held(1):
     print("held", flush=True)
     sys.stdin.readline()
@@ -243,7 +244,7 @@ class TestLock:
 
     def test_many_processes_and_threads_lose_no_update(self, tmp_path: Path) -> None:
         code = (
-            "import pathlib, sys, threading; from samplemind.cache.writing import WriteLock\n"
+            "import pathlib, sys, threading; from samplemind.storage.writing import WriteLock\n"
             "path = pathlib.Path(sys.argv[1])\n"
             "def count():\n"
             "    for _ in range(50):\n"

@@ -29,10 +29,10 @@ from samplemind.cache.alone import alone_at
 from samplemind.cache.bundle import Bundle, decode
 from samplemind.cache.counts import CacheStats, TierStats
 from samplemind.cache.disk import DiskTier
-from samplemind.cache.forking import rests_at_fork
 from samplemind.cache.memory import MemoryTier
 from samplemind.cache.seal import sealed, unsealed
 from samplemind.cache.tier import Tier, TierState
+from samplemind.storage.forking import rests_at_fork
 
 __all__ = [
     "CacheStats",

@@ -15,8 +15,9 @@ from typing import Final
 
 from blake3 import blake3
 
-from samplemind.cache.filesystem import refuse_network
-from samplemind.cache.forking import rests_at_fork
+from samplemind.cache.tier import REMEDY
+from samplemind.storage.filesystem import refuse_network
+from samplemind.storage.forking import rests_at_fork
 
 _PATIENCE_S: Final = 600.0
 """Who has waited for so long goes on without: the other one may hang, and computing twice does no harm."""
@@ -112,7 +113,7 @@ class Alone:
             if self._file is None and self.path is not None:
                 # Without the file, processes compute twice what they ask for at once; that is all.
                 with contextlib.suppress(OSError):
-                    refuse_network(self.path.parent)
+                    refuse_network(self.path.parent, REMEDY)
                     self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
                     self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
             held = self._keys.setdefault(key, _Key())

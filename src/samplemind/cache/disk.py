@@ -23,11 +23,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from samplemind.cache import files, tables
-from samplemind.cache.filesystem import refuse_network
-from samplemind.cache.forking import rests_at_fork
-from samplemind.cache.tier import TierState
-from samplemind.cache.writing import LONGEST_PAUSE_S, WriteLock
+from samplemind.cache import tables
+from samplemind.cache.tier import REMEDY, TierState
+from samplemind.storage import files
+from samplemind.storage.filesystem import refuse_network
+from samplemind.storage.forking import rests_at_fork
+from samplemind.storage.writing import LONGEST_PAUSE_S, WriteLock
 
 DEFAULT_MAX_BYTES: Final = 2 * 2**30
 LONG_TIMEOUT_S: Final = 10.0
@@ -239,7 +240,7 @@ class DiskTier:
     def _writing(self, timeout: float | None = None) -> Iterator[sqlite3.Connection]:
         """A transaction under the lock, in a file that is made if there is none."""
         if self._connection is None:
-            refuse_network(self.path.parent)  # before a lock is made there
+            refuse_network(self.path.parent, REMEDY)  # before a lock is made there
         patience = self.write_timeout_s if timeout is None else timeout
         with self._mending(), self._lock.held(patience), self._reader:
             # One that reads is open beside: with the last one to be closed, SQLite writes the log back.
@@ -333,7 +334,7 @@ class DiskTier:
         self._disconnect()
         if identity is None:
             return None
-        refuse_network(self.path.parent)
+        refuse_network(self.path.parent, REMEDY)
         self._opened = identity
         self._read_only = not files.is_writable(self.path)
         connection = files.connect(self.path, "ro", timeout=_BUSY_TIMEOUT_S)

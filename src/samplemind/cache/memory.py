@@ -8,8 +8,8 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from samplemind.cache.forking import rests_at_fork
 from samplemind.cache.tier import TierState
+from samplemind.storage.forking import rests_at_fork
 
 DEFAULT_MAX_BYTES: Final = 64 * 2**20
 _OVERHEAD: Final = 400

@@ -12,9 +12,10 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Final
 
-from samplemind.cache import files, tables
+from samplemind.cache import tables
 from samplemind.cache.disk import LONG_TIMEOUT_S, DiskTier
 from samplemind.cache.seal import unsealed
+from samplemind.storage import files
 
 _BATCH_BYTES: Final = 2**22
 """So much is put into a tier at once: others wait for a write."""

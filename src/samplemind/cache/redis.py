@@ -24,9 +24,9 @@ from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from samplemind.cache import scripts
-from samplemind.cache.forking import rests_at_fork
 from samplemind.cache.tier import TierState
 from samplemind.errors import SettingsError
+from samplemind.storage.forking import rests_at_fork
 
 DEFAULT_MAX_BYTES: Final = 2**30
 DEFAULT_TTL_S: Final = 90 * 24 * 3600.0

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
+
+REMEDY: Final = (
+    "set SAMPLEMIND_CACHE_DIR to a folder of this machine, and SAMPLEMIND_REDIS_URL to share the cache among machines"
+)
+"""What to do about a folder that no cache can be in."""
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,11 @@ from sqlalchemy import URL, Connection, create_engine, event, exc, make_url, tex
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
-from samplemind.cache import files
-from samplemind.cache.filesystem import refuse_network
-from samplemind.cache.writing import WriteLock
 from samplemind.errors import LibraryError
 from samplemind.library import versions
+from samplemind.storage import files
+from samplemind.storage.filesystem import refuse_network
+from samplemind.storage.writing import WriteLock
 
 FILE_NAME: Final = "library.db"
 WRITE_TIMEOUT_S: Final = 30.0
@@ -31,6 +31,9 @@ _CLOSE_TIMEOUT_S: Final = 0.1
 """How long closing does. Without the lock, the log stays for the next one who writes."""
 _BUSY_TIMEOUT_S: Final = 5.0
 """How long SQLite waits for programs that don't know our lock."""
+_REMEDY: Final = (
+    "set SAMPLEMIND_DATA_DIR to a folder of this machine, or SAMPLEMIND_LIBRARY_URL to share a library in PostgreSQL"
+)
 _READERS: Final = 8
 """Connections that are kept for those who read."""
 _POSTGRES_LOCK: Final = 0x73616D706C65  # "sample"
@@ -122,7 +125,7 @@ class Database:
             if not self._checked:
                 if self.path is not None:
                     try:
-                        refuse_network(self.path.parent)
+                        refuse_network(self.path.parent, _REMEDY)
                     except OSError as error:
                         raise LibraryError(f"the library can't be there: {error}") from error
                 versions.prepare(self)

@@ -33,8 +33,12 @@ class Mount(NamedTuple):
     kind: str
 
 
-def refuse_network(folder: Path) -> None:
+def refuse_network(folder: Path, remedy: str) -> None:
     """Refuse a folder, whether it exists or not, that is in a network file system.
+
+    Args:
+        folder: where a file of SQLite is, or is to be.
+        remedy: what to do about it, for the user.
 
     Raises:
         OSError: it is; the message names the file system and says what to do.
@@ -42,10 +46,7 @@ def refuse_network(folder: Path) -> None:
     place = folder.resolve()
     kind = network_kind(place, _mounts())
     if kind is not None:
-        raise OSError(
-            f"{place} is in a network file system ({kind}), where SQLite is not safe: set SAMPLEMIND_CACHE_DIR to a "
-            "folder of this machine, and SAMPLEMIND_REDIS_URL to share the cache among machines"
-        )
+        raise OSError(f"{place} is in a network file system ({kind}), where SQLite is not safe: {remedy}")
 
 
 def network_kind(place: PurePath, mounts: Iterable[Mount]) -> str | None:

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 import psutil
 import pytest
 
-from samplemind.cache.filesystem import Mount, network_kind, read_mountinfo, refuse_network
+from samplemind.storage.filesystem import Mount, network_kind, read_mountinfo, refuse_network
 
 TABLE = r"""
 22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
@@ -82,4 +82,4 @@ def test_this_machine_s_table_is_read_as_psutil_reads_it() -> None:
 
 
 def test_a_temporary_folder_is_no_network(tmp_path: Path) -> None:
-    refuse_network(tmp_path / "not" / "there")
+    refuse_network(tmp_path / "not" / "there", "what to do")

@@ -1,0 +1,1 @@
+"""SQLite files that processes share: opened, locked for one writer, kept off drives of other machines."""
