@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -39,7 +38,7 @@ _OF_THE_FILE: Final = (
 
 def document_of(features: AudioFeatures) -> dict[str, Any]:
     """What is kept of an analysis: the document, without what belongs to the file."""
-    document: dict[str, Any] = msgspec.to_builtins(dataclasses.replace(features, series=None))
+    document: dict[str, Any] = msgspec.to_builtins(features, enc_hook=lambda series: None)
     return {name: value for name, value in document.items() if name not in _OF_THE_FILE}
 
 
