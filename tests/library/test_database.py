@@ -17,6 +17,7 @@ from typing import Final
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.operations import Operations
 from sqlalchemy import func, inspect, select, text, update
 from sqlalchemy.exc import InvalidRequestError
 
@@ -25,7 +26,7 @@ from samplemind.library import database as database_module
 from samplemind.library import versions
 from samplemind.library.backup import backup
 from samplemind.library.database import Database
-from samplemind.library.model import Analysis, Audio, Base, Collection, File, Root
+from samplemind.library.model import Analysis, Audio, Base, Collection, CollectionItem, File, Root, Tag
 from samplemind.library.versions import migrate, revision
 from tests.conftest import REPOSITORY
 from tests.library.conftest import Statements
@@ -163,6 +164,22 @@ class TestTransactions:
             assert session.scalar(select(func.count()).select_from(Root)) == 1
         assert root_paths(database) == ["/a", "/b"]
 
+    def test_many_read_at_once(self, database: Database) -> None:
+        """More than connections are kept, two in each thread."""
+        readers = 24 if database.path is not None else 7  # PostgreSQL's are 15
+        add_root(database, "/a")
+        together = threading.Barrier(readers)
+
+        def read() -> list[str]:
+            with database.reading() as session:
+                first = session.scalars(select(Root.path)).all()
+                together.wait(PATIENCE_S)
+                assert session.scalars(select(Root.path)).all() == first
+                return root_paths(database)
+
+        with ThreadPoolExecutor(readers) as pool:
+            assert [each.result() for each in [pool.submit(read) for _ in range(readers)]] == [["/a"]] * readers
+
     def test_nothing_is_loaded_behind_anybodys_back(self, database: Database, statements: Statements) -> None:
         with database.writing() as session:
             session.add(audio("00"))
@@ -243,6 +260,33 @@ class TestVersions:
             kept = Database(copy)
             assert root_paths(kept) == ["/a"]
             kept.close()
+
+    def test_a_step_that_makes_a_table_anew_takes_nothing_with_it(self, database: Database) -> None:
+        """As SQLite changes tables: what refers to the old one, by ON DELETE CASCADE, must not go with it."""
+        with database.writing() as session:
+            entry = audio("00")
+            entry.tags = [Tag(name="used")]
+            root = Root(path="/a", added_at=0.0)
+            collection = Collection(name="best", created_at=0.0)
+            session.add_all([entry, root, collection])
+            session.flush()
+            session.add(File(root_id=root.id, audio_id=entry.id, path="b.wav", size=1, found_at=0.0))
+            session.add(CollectionItem(collection_id=collection.id, audio_id=entry.id, added_at=0.0))
+        with database.alone() as connection:
+            steps = Operations(MigrationContext.configure(connection))
+            for table, column in (("audio", "duration_s"), ("roots", "added_at"), ("collections", "created_at")):
+                with steps.batch_alter_table(table, recreate="auto") as changed:
+                    changed.alter_column(column, nullable=True)
+        with database.reading() as session:
+            for table in (Audio, Tag, Root, File, Collection, CollectionItem):
+                assert session.scalar(select(func.count()).select_from(table)) == 1
+
+    def test_a_step_may_leave_nothing_without_what_it_refers_to(self, file: Database) -> None:
+        with file.writing() as session:
+            session.add(File(root_id=1, path="b.wav", size=1, found_at=0.0))
+        with pytest.raises(LibraryError, match="nothing was changed"), file.alone() as connection:
+            connection.execute(text("DELETE FROM roots"))
+        assert root_paths(file) == ["/first"]
 
     def test_a_newer_one_is_refused_and_left_alone(self, place: Path | str) -> None:
         database = Database(place)
@@ -354,6 +398,15 @@ class TestTheFile:
         assert file.path.with_name("library.db-wal").exists()
         file.close()
         assert not file.path.with_name("library.db-wal").exists()
+
+    def test_who_reads_changes_nothing(self, file: Database) -> None:
+        file.close()
+        assert file.path is not None
+        before = file.path.stat().st_mtime_ns, contents(file.path)
+        reader = Database(file.path)
+        assert root_paths(reader) == ["/first"]
+        reader.close()
+        assert (file.path.stat().st_mtime_ns, contents(file.path)) == before
 
     def test_closing_waits_for_nobody(self, file: Database) -> None:
         assert file.path is not None

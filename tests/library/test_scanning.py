@@ -24,7 +24,7 @@ from samplemind.features.levels import AnalysisLevel
 from samplemind.library import folders, scanning
 from samplemind.library.database import Database
 from samplemind.library.library import Library
-from samplemind.library.model import Analysis, Audio, Correction, File, Job, Root, Tag
+from samplemind.library.model import Analysis, Audio, Correction, File, Job, Root, Tag, Word
 from samplemind.library.records import Found, record
 from samplemind.library.scanning import Scan, Totals
 from samplemind.settings import Settings
@@ -186,6 +186,29 @@ def test_a_drive_that_is_not_there_makes_its_files_missing(
         assert session.scalars(select(func.sum(Audio.files_present))).one() == 12
 
 
+def test_a_drive_that_goes_away_during_a_scan_loses_nothing(
+    database: Database, scan: ScanOf, folder: Path, engine: AudioEngine
+) -> None:
+    scan(folder)
+    before = audio_of(database, "Kicks/sound 0.wav").id
+
+    def analyze(paths: Any) -> Any:
+        met = list(paths)
+        folder.rename(folder.with_name("unplugged"))
+        yield from engine.batch_analyze(met, level="standard", jobs=0)
+
+    scanned = Scan(database, [str(folder)], level=AnalysisLevel.STANDARD, analyze=analyze)
+    assert {type(answer) for answer in dict(scanned).values()} == {FileAccessError}
+    assert scanned.totals == Totals(failed=13, missing=13)
+    rows = files(database)
+    assert rows["Kicks/sound 0.wav"].audio_id == before
+    assert all(file.missing_since is not None for file in rows.values())
+
+    folder.with_name("unplugged").rename(folder)
+    assert scan(folder, level="standard")[1] == Totals(analyzed=12, failed=1)
+    assert audio_of(database, "Kicks/sound 0.wav").files_present == 1
+
+
 def test_a_file_that_became_another_sound_is_another_entry(database: Database, scan: ScanOf, folder: Path) -> None:
     scan(folder)
     before = audio_of(database, "Kicks/sound 0.wav")
@@ -253,6 +276,25 @@ def test_what_a_higher_level_found_stays(database: Database, scan: ScanOf, folde
     assert after.harmonic_ratio == before.harmonic_ratio
 
 
+def test_a_file_whose_name_a_folder_took_is_gone(database: Database, scan: ScanOf, folder: Path) -> None:
+    scan(folder)
+    kick = folder / "Kicks" / "sound 0.wav"
+    kick.unlink()
+    kick.mkdir()
+    assert scan(folder)[1] == Totals(unchanged=11, failed=1, missing=1)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a right of their own")
+def test_a_link_to_what_is_gone_is_gone(database: Database, scan: ScanOf, folder: Path) -> None:
+    (folder / "Links").mkdir()
+    target = (folder / "Kicks" / "sound 0.wav").rename(folder.parent / "target.wav")
+    (folder / "Links" / "link.wav").symlink_to(target)
+    scan(folder)
+    target.unlink()
+    scan(folder)
+    assert files(database)["Links/link.wav"].missing_since is not None
+
+
 def test_an_empty_folder_is_there(database: Database, scan: ScanOf, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     assert scan(tmp_path / "empty")[1] == Totals()
@@ -291,6 +333,16 @@ def test_folders_in_folders(database: Database, scan: ScanOf, folder: Path) -> N
     assert scan(folder / "Snares")[1] == Totals(unchanged=5, missing=1)  # of what it was not asked for it says nothing
     assert scan(folder / "Kicks" / "sound 0.wav")[1] == Totals(missing=1)
     assert scan(folder)[1] == Totals(unchanged=10, failed=1)
+
+
+def test_a_folder_around_others_gives_their_files_its_name(database: Database, scan: ScanOf, folder: Path) -> None:
+    scan(folder / "Kicks")
+    assert files(database)["sound 0.wav"].named_sound is None
+    scan(folder)
+    assert files(database)["Kicks/sound 0.wav"].named_sound == "kick"
+    with database.reading() as session:
+        found = select(func.count()).select_from(Word).where(Word.word == "kicks")
+        assert session.scalar(found) == 6
 
 
 def test_a_file_alone_brings_in_its_folder_only_by_name(database: Database, scan: ScanOf, folder: Path) -> None:
@@ -350,13 +402,13 @@ def test_a_scan_that_is_called_off_keeps_what_is_done(
 def test_what_fails_is_noted(database: Database, clock: list[float], folder: Path) -> None:
     def analyze(paths: Any) -> Any:
         yield from ()
-        raise LibraryError("no room")
+        raise LibraryError("no room for caf\udce9")
 
     with pytest.raises(LibraryError, match="no room"):
         list(Scan(database, [str(folder)], level=AnalysisLevel.BASIC, analyze=analyze))
     with database.reading() as session:
         job = session.scalars(select(Job)).one()
-        assert (job.state, job.reason) == ("failed", "no room")
+        assert (job.state, job.reason) == ("failed", "no room for caf\udce9")
 
 
 @pytest.mark.parametrize("renamed", [False, True])
@@ -408,6 +460,28 @@ def test_another_decoder_loses_nothing_that_was_said(database: Database, engine:
     with database.reading() as session:
         assert session.scalars(select(Audio.files_present)).all() == [0, 0]
         assert session.scalars(select(File.reason)).one() == "damaged"
+
+
+def test_what_was_renamed_before_another_decoder_came_loses_nothing(
+    database: Database, engine: AudioEngine, scan: ScanOf, folder: Path
+) -> None:
+    scan(folder / "Kicks")
+    with database.writing() as session:
+        audio_id = session.scalars(select(File.audio_id).where(File.path == "sound 0.wav")).one()
+        session.add(Tag(audio_id=audio_id, name="good"))
+        session.execute(update(Analysis).values(fingerprint="of another decoder"))
+    (folder / "Kicks" / "sound 0.wav").rename(folder / "Kicks" / "renamed.wav")
+
+    def analyze(paths: Any) -> Any:
+        for path in paths:
+            features = engine.analyze_audio(path, level="basic")
+            yield path, dataclasses.replace(features, audio_digest=features.audio_digest[::-1])
+
+    list(Scan(database, [str(folder / "Kicks")], level=AnalysisLevel.BASIC, analyze=analyze))
+    renamed = audio_of(database, "renamed.wav")
+    assert renamed.id != audio_id
+    with database.reading() as session:
+        assert session.scalars(select(Tag.name).where(Tag.audio_id == renamed.id)).all() == ["good"]
 
 
 def test_a_library_scans_with_worker_processes(place: Path | str, tmp_path: Path, folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import shutil
 import threading
@@ -12,8 +13,10 @@ from pathlib import Path
 import pytest
 import soundfile
 from sqlalchemy import select
+from watchfiles import Change
 
 from samplemind.errors import FileAccessError, SampleMindError
+from samplemind.library import watching
 from samplemind.library.library import Library
 from samplemind.library.model import Audio, File
 from samplemind.settings import Settings
@@ -92,6 +95,23 @@ def test_the_library_follows_what_happens_in_a_folder(library: Library, folder: 
 
     shutil.rmtree(folder / "renamed")
     eventually(lambda: not present(library))
+
+
+@pytest.mark.parametrize(
+    ("path", "matters"),
+    [
+        ("/home/.me/sounds/a.wav", True),  # what is above the watched folder does not count
+        ("/home/.me/sounds/Kicks/a.WAV", True),
+        ("/home/.me/sounds/Kicks", True),
+        ("/home/.me/sounds", True),
+        ("/home/.me/sounds/.a.wav", False),
+        ("/home/.me/sounds/.versions/a.wav", False),
+        ("/home/.me/sounds/.versions/Kicks/a.wav", False),
+    ],
+)
+def test_what_a_scan_would_skip_is_no_change(path: str, *, matters: bool) -> None:
+    path = os.path.abspath(path)
+    assert watching._matters([os.path.abspath("/home/.me/sounds")], Change.added, path) is matters
 
 
 def test_a_folder_must_be_there(tmp_path: Path) -> None:

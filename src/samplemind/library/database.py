@@ -16,7 +16,7 @@ from typing import Final
 
 from sqlalchemy import URL, Connection, create_engine, event, exc, make_url, text
 from sqlalchemy.orm import Session
-from sqlalchemy.pool import NullPool
+from sqlalchemy.pool import NullPool, QueuePool
 
 from samplemind.errors import LibraryError
 from samplemind.library import versions
@@ -58,7 +58,15 @@ class Database:
         self._opening = threading.Lock()
         if self.path is not None:
             self.name = str(self.path)
-            self._reader = create_engine("sqlite://", creator=self._connect_to_read, pool_size=_READERS)
+            # Named, for SQLAlchemy takes an address without a path for a database in memory: then a thread had but one
+            # connection, and those of a thread too many were closed under others' hands. Nobody waits for a reader.
+            self._reader = create_engine(
+                "sqlite://",
+                creator=self._connect_to_read,
+                poolclass=QueuePool,
+                pool_size=_READERS,
+                max_overflow=-1,
+            )
             self._writer = create_engine("sqlite://", creator=self._connect_to_write, poolclass=NullPool)
             event.listen(self._reader, "begin", _begin)
             event.listen(self._writer, "begin", _begin_to_write)
@@ -112,10 +120,20 @@ class Database:
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[Connection]:
-        """A connection that may change whatever is there, in a transaction, as the only writer."""
-        with self._alone(), self._writer.begin() as connection:
-            _keep_others_out(connection, self.write_timeout_s)
-            yield connection
+        """A connection that may change whatever is there, in a transaction, as the only writer.
+
+        SQLite changes a table by making another one in its place. Of the one that it removes, nothing that refers to it
+        may be removed as well, and so references are looked at in the end only.
+        """
+        with self._alone(), self._writer.connect() as connection:
+            sqlite = connection.connection.driver_connection if self.path is not None else None
+            if sqlite is not None:
+                sqlite.execute("PRAGMA foreign_keys = OFF")  # it has no effect within a transaction
+            with connection.begin():
+                _keep_others_out(connection, self.write_timeout_s)
+                yield connection
+                if sqlite is not None and sqlite.execute("PRAGMA foreign_key_check").fetchone() is not None:
+                    raise LibraryError(f"the library {self.name} would lose what belongs together; nothing was changed")
 
     def _open(self) -> None:
         """Make the database if there is none, and bring an older one up to date."""
@@ -156,9 +174,17 @@ class Database:
     def _connect_to_write(self) -> sqlite3.Connection:
         if self.path is None:
             raise AssertionError("only for SQLite")
-        self.path.touch(mode=0o600)
+        try:
+            with contextlib.suppress(FileExistsError):  # what is there keeps its times: closing writes nothing, mostly
+                self.path.touch(mode=0o600, exist_ok=False)
+        except OSError as error:
+            raise sqlite3.OperationalError(f"it can't be made: {error.strerror}") from error
         connection = _prepared(files.connect(self.path, "rw", timeout=_BUSY_TIMEOUT_S))
-        connection.execute("PRAGMA journal_mode = WAL")
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.Error:
+            connection.close()  # here, where the lock is held, and not when the error is forgotten
+            raise
         return connection
 
     @contextlib.contextmanager

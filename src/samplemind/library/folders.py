@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import ColumnElement, or_, select, update
 from sqlalchemy.orm import Session
 
+from samplemind.library import entries
 from samplemind.library.model import File, Root
+from samplemind.library.names import named
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,31 @@ def added(session: Session, folder: str, now: float) -> Place:
             )
             session.delete(other)
     session.flush()
+    _name_anew(session, root.id)
     return Place(root.id, folder, "")
+
+
+def _name_anew(session: Session, root_id: int) -> None:
+    """The files of a root are below more folders now, whose names tell something too."""
+    after = 0
+    while True:
+        columns = select(File.id, File.path, File.audio_id).where(File.root_id == root_id, File.id > after)
+        some = session.execute(columns.order_by(File.id).limit(entries.AT_ONCE)).all()
+        if not some:
+            return
+        after = some[-1].id
+        session.execute(update(File), [{"id": file.id, **told_by_name(file.path)} for file in some])
+        entries.refresh(session, {file.audio_id for file in some if file.audio_id is not None})
+
+
+def told_by_name(path: str) -> dict[str, Any]:
+    """Columns of a file that its path below the root gives."""
+    says = named(path)
+    return {
+        "named_tempo_bpm": says.tempo_bpm,
+        "named_key": None if says.key is None else says.key.short,
+        "named_sound": says.sound,
+    }
 
 
 def is_below(path: str, folder: str) -> bool:

@@ -32,7 +32,7 @@ _Plain: Final = Text().with_variant(Text(collation="C"), "postgresql")
 
 
 class FileName(TypeDecorator[str]):
-    """A path or a name, also one with bytes that are no text."""
+    """A path, or a text that names one, also with bytes that are no text."""
 
     impl = _Plain
     cache_ok = True
@@ -120,7 +120,7 @@ class File(Base):
     bit_depth: Mapped[int | None]
     error: Mapped[str | None]
     """Class of the error that it gave in place of an answer."""
-    reason: Mapped[str | None]
+    reason: Mapped[str | None] = mapped_column(FileName)
     named_tempo_bpm: Mapped[float | None]
     """What its name and folders say."""
     named_key: Mapped[str | None]
@@ -251,7 +251,7 @@ class Job(Base):
     """What it works on."""
     level: Mapped[str | None]
     totals: Mapped[dict[str, Any] | None] = mapped_column(Document)
-    reason: Mapped[str | None]
+    reason: Mapped[str | None] = mapped_column(FileName)
     """Why it failed."""
     started_at: Mapped[float]
     seen_at: Mapped[float]

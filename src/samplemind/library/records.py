@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import Select, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from samplemind.audio import StatKey, settled
@@ -16,7 +16,6 @@ from samplemind.features.levels import AnalysisLevel
 from samplemind.library import entries, folders
 from samplemind.library.folders import Place
 from samplemind.library.model import Analysis, Audio, CollectionItem, Correction, File, Tag
-from samplemind.library.names import named
 from samplemind.result import AudioFeatures
 
 
@@ -82,12 +81,12 @@ def record(
     _keep(session, {audio[digest]: document for digest, document in documents.items()}, level, fingerprint, now)
     new, changed = [], []
     touched = set(audio.values())
-    moved_on = []
     for each in found:
         place = places.get(each.stat.path)
         if place is None:
             continue
-        row = _of_place(place) | _of_content(each.answer, audio) | {"size": each.stat.size, "missing_since": None}
+        row: dict[str, Any] = {"root_id": place.root_id, "path": place.path, "size": each.stat.size}
+        row |= folders.told_by_name(place.path) | _of_content(each.answer, audio) | {"missing_since": None}
         if settled(each.stat, now_ns):
             failed = isinstance(each.answer, AnalysisError)
             row["stamp"] = failed_stamp(each.stat, fingerprint) if failed else stamp(each.stat)
@@ -99,30 +98,16 @@ def record(
         else:
             changed.append(row | {"id": before.id})
             touched.add(before.audio_id)
-            if before.audio_id and row["audio_id"] and before.digest == row["digest"]:
-                moved_on.append((before.audio_id, row["audio_id"]))
         touched.add(row["audio_id"])
+    moved_on = _moved_on(session, {row["digest"]: row["audio_id"] for row in (*new, *changed) if row["audio_id"]})
     if new:
         session.execute(insert(File), new)
     if changed:
         session.execute(update(File), changed)
     for old, other in moved_on:
-        if old != other:
-            _carry_over(session, old, other)
+        _carry_over(session, old, other)
     touched.discard(None)
     entries.refresh(session, touched, latest={audio[digest]: measured[digest] for digest in made})
-
-
-def _of_place(place: Place) -> dict[str, Any]:
-    """Columns of a file that its path gives."""
-    says = named(place.path)
-    return {
-        "root_id": place.root_id,
-        "path": place.path,
-        "named_tempo_bpm": says.tempo_bpm,
-        "named_key": None if says.key is None else says.key.short,
-        "named_sound": says.sound,
-    }
 
 
 def _of_content(answer: AudioFeatures | AnalysisError | Bytes, audio: Mapping[str, int]) -> dict[str, Any]:
@@ -186,6 +171,16 @@ def _keep(
             insert(Analysis),
             [{"audio_id": audio_id, "document": document, **same} for audio_id, document in documents.items()],
         )
+
+
+def _moved_on(session: Session, audio: Mapping[str, int]) -> list[tuple[int, int]]:
+    """Of entries by the digests of their files' bytes: what entries these bytes had before, also under other paths."""
+    if not audio:
+        return []
+    before: Select[*tuple[Any, ...]] = select(File.digest, File.audio_id).where(
+        File.digest.in_(audio), File.audio_id.is_not(None)
+    )
+    return [(old, audio[digest]) for digest, old in session.execute(before.distinct()).all() if old != audio[digest]]
 
 
 def _carry_over(session: Session, old: int, new: int) -> None:

@@ -14,6 +14,7 @@ import functools
 import hashlib
 import itertools
 import os
+import stat as file_status
 import threading
 import time
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
@@ -158,7 +159,9 @@ class Scan:
         for path, answer in answers:
             failed = isinstance(answer, AnalysisError)
             self._count(**{"failed" if failed else "analyzed": 1})
-            found.append(Found(self._flying.pop(path), answer))
+            stat = self._flying.pop(path)
+            if not isinstance(answer, FileAccessError):  # it says nothing of the sound: a drive may have been unplugged
+                found.append(Found(stat, answer))
         if found:
             self._write(found, job)
 
@@ -231,11 +234,10 @@ class Scan:
             left, back = [], []
             for path, stat in met:
                 row = rows.get(path)
-                if row is not None:
-                    self._seen.add(row.id)
-                    if self._is_settled(row, stat, fresh):
-                        back += [row] if row.missing_since is not None else []
-                        continue
+                if row is not None and self._is_settled(row, stat, fresh):
+                    self._seen.add(row.id)  # of others it is asked in the end whether they are still there
+                    back += [row] if row.missing_since is not None else []
+                    continue
                 left.append(stat)
             known = select(File.size).where(File.size.in_({stat.size for stat in left}), File.digest.is_not(None))
             likely = set(session.scalars(known.distinct())) if left else set()
@@ -421,7 +423,13 @@ def _files_of(session: Session, digests: set[str]) -> dict[str, list[tuple[Any, 
 
 
 def _is_gone(root: str, path: str) -> bool:
-    return not os.path.lexists(folders.absolute(root, path))
+    """Whether no file is there any more. One that can't be asked for is not said to be gone."""
+    try:
+        return not file_status.S_ISREG(os.stat(folders.absolute(root, path)).st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
 
 
 def _untouched(stat: StatKey) -> bool:

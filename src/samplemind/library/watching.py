@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import TYPE_CHECKING, Final, Protocol
 
 from samplemind.discovery import AUDIO_SUFFIXES
 from samplemind.errors import FileAccessError
+from samplemind.library.folders import is_below, relative
 from samplemind.library.scanning import Answer, Scan
 
 if TYPE_CHECKING:
@@ -53,7 +55,7 @@ def watch(
             raise FileAccessError(folder, "no such folder")
     changes = watchfiles.watch(
         *folders,
-        watch_filter=_matters,
+        watch_filter=functools.partial(_matters, folders),
         debounce=_LONGEST_WAIT_MS,
         step=_CALM_MS,
         stop_event=stop,
@@ -80,9 +82,9 @@ def _named(
         raise FileAccessError(", ".join(folders), f"can't be watched: {error}") from error
 
 
-def _matters(change: Change, path: str) -> bool:
-    """Whether a change is one of an audio file, or of a folder, which may be gone by now."""
-    name = os.path.basename(path)
-    if name.startswith("."):
+def _matters(folders: Sequence[str], change: Change, path: str) -> bool:
+    """Whether a change is one of an audio file, or of a folder, which may be gone by now; and a scan would meet it."""
+    folder = max((folder for folder in folders if is_below(path, folder)), key=len, default=os.path.dirname(path))
+    if any(name.startswith(".") for name in relative(path, folder).split("/")):
         return False
-    return name.lower().endswith(AUDIO_SUFFIXES) or not os.path.isfile(path)
+    return path.lower().endswith(AUDIO_SUFFIXES) or not os.path.isfile(path)
