@@ -23,6 +23,7 @@ from samplemind.features import feature_graph
 from samplemind.features.levels import AnalysisLevel
 from samplemind.library import folders, scanning
 from samplemind.library.database import Database
+from samplemind.library.forgetting import forget_root
 from samplemind.library.library import Library
 from samplemind.library.model import Analysis, Audio, Correction, File, Job, Root, Tag, Word
 from samplemind.library.records import Found, record
@@ -207,6 +208,46 @@ def test_a_drive_that_goes_away_during_a_scan_loses_nothing(
     folder.with_name("unplugged").rename(folder)
     assert scan(folder, level="standard")[1] == Totals(analyzed=12, failed=1)
     assert audio_of(database, "Kicks/sound 0.wav").files_present == 1
+
+
+def test_a_folder_that_is_forgotten_during_a_scan_leaves_nothing(
+    database: Database, scan: ScanOf, folder: Path, engine: AudioEngine
+) -> None:
+    def analyze(paths: Any) -> Any:
+        met = list(paths)
+        with database.writing() as session:
+            forget_root(session, str(folder), really=True)
+        yield from engine.batch_analyze(met, level="basic", jobs=0)
+
+    assert len(dict(Scan(database, [str(folder)], level=AnalysisLevel.BASIC, analyze=analyze))) == 13
+    assert count(database, File) == count(database, Audio) == 0
+
+
+def test_what_is_forgotten_while_copies_of_it_are_met(
+    database: Database, scan: ScanOf, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever forgets comes before it is looked up what is known, or after the copy was recorded; never between."""
+    scan(folder)
+    shutil.copytree(folder / "Kicks", tmp_path / "copies")
+    place = database.path or database._reader.url.render_as_string(hide_password=False)
+    impatient = Database(place, write_timeout_s=0.1)
+
+    def forget() -> None:
+        with impatient.writing() as session:
+            forget_root(session, str(folder), really=True)
+
+    def looked_at(stat: StatKey) -> bool:
+        with pytest.raises(LibraryError, match="busy"):
+            forget()
+        return True
+
+    with monkeypatch.context() as patched:
+        patched.setattr(scanning, "_untouched", looked_at)
+        assert scan(tmp_path / "copies")[1] == Totals(known=6)
+    forget()
+    assert scan(tmp_path / "copies")[1] == Totals(unchanged=6)
+    assert count(database, Audio) == 6
+    impatient.close()
 
 
 def test_a_file_that_became_another_sound_is_another_entry(database: Database, scan: ScanOf, folder: Path) -> None:
@@ -397,6 +438,21 @@ def test_a_scan_that_is_called_off_keeps_what_is_done(
         job = session.scalars(select(Job)).one()
         assert (job.state, job.totals) == ("interrupted", dataclasses.asdict(scanned.totals))
     assert scan(folder)[1].analyzed == 13 - 5 - (1 if str(folder / "broken.wav") not in given else 0)
+
+
+def test_a_scan_that_is_over_writes_nothing_more(database: Database, scan: ScanOf, folder: Path) -> None:
+    """Who reads the paths is a thread that nobody waits for."""
+    scan(folder)
+    shutil.copytree(folder / "Kicks", folder / "Copies")
+    paths: list[Any] = []
+
+    def analyze(wanted: Any) -> Any:
+        paths.append(wanted)
+        yield from ()
+
+    list(Scan(database, [str(folder)], level=AnalysisLevel.BASIC, analyze=analyze))
+    assert list(paths[0]) == []
+    assert len(files(database)) == 13
 
 
 def test_what_fails_is_noted(database: Database, clock: list[float], folder: Path) -> None:

@@ -70,6 +70,7 @@ def record(
             changed without a sign, and is read again by the next scan.
     """
     places = folders.places(session, [each.stat.path for each in found])
+    found = [each for each in found if each.stat.path in places]
     rows = _rows(session, places.values(), [each.moved_from for each in found if each.moved_from is not None])
     documents = {
         each.answer.audio_digest: entries.document_of(each.answer)
@@ -82,9 +83,7 @@ def record(
     new, changed = [], []
     touched = set(audio.values())
     for each in found:
-        place = places.get(each.stat.path)
-        if place is None:
-            continue
+        place = places[each.stat.path]
         row: dict[str, Any] = {"root_id": place.root_id, "path": place.path, "size": each.stat.size}
         row |= folders.told_by_name(place.path) | _of_content(each.answer, audio) | {"missing_since": None}
         if settled(each.stat, now_ns):

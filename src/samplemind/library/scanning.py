@@ -17,6 +17,7 @@ import os
 import stat as file_status
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -94,10 +95,8 @@ class Scan:
     ) -> None:
         self.totals = Totals()
         self._database = database
-        given = sorted({os.path.abspath(path) for path in paths})
-        self._paths = [
-            path for path in given if not any(folders.is_below(path, other) for other in given if other != path)
-        ]
+        given = {os.path.abspath(path) for path in paths}
+        self._paths = sorted(path for path in given if given.isdisjoint(_around(path)))
         self._level = level
         self._analyze = analyze
         self._retry = retry
@@ -108,7 +107,8 @@ class Scan:
         self._counting = threading.Lock()
         self._seen = _Numbers()
         self._unread: list[str] = []
-        self._refused: list[tuple[str, AnalysisError]] = []
+        self._refused: deque[tuple[str, AnalysisError]] = deque()
+        self._over = threading.Event()
 
     def __iter__(self) -> Generator[tuple[str, Answer], None, None]:
         """Answers of files that were not known before; each is recorded when it is given."""
@@ -127,13 +127,14 @@ class Scan:
             state, reason = "failed", str(error)
             raise
         finally:
+            self._over.set()  # who reads the paths may be far from the next one that somebody waits for
             if job is not None:
                 self._ended(job, state, reason)
 
     def _told(self) -> Iterator[tuple[str, Answer]]:
         """Errors of files that no worker was asked about."""
         while self._refused:
-            yield self._refused.pop(0)
+            yield self._refused.popleft()
 
     def _recorded(
         self, answers: Iterator[tuple[str, Answer]], job: int | None
@@ -165,20 +166,16 @@ class Scan:
         if found:
             self._write(found, job)
 
-    def _write(self, found: Sequence[Found], job: int | None = None) -> None:
-        now = time.time()
+    def _write(self, found: Sequence[Found], job: int | None) -> None:
         with self._database.writing() as session:
-            record(
-                session,
-                found,
-                level=self._level,
-                fingerprint=self._today[self._level],
-                now=now,
-                now_ns=self._now_ns,
-            )
+            self._keep(session, found)
             if job is not None:
                 totals = dataclasses.asdict(self.totals)
-                session.execute(update(Job).where(Job.id == job).values(seen_at=now, totals=totals))
+                session.execute(update(Job).where(Job.id == job).values(seen_at=time.time(), totals=totals))
+
+    def _keep(self, session: Session, found: Sequence[Found]) -> None:
+        fingerprint = self._today[self._level]
+        record(session, found, level=self._level, fingerprint=fingerprint, now=time.time(), now_ns=self._now_ns)
 
     def _count(self, **more: int) -> None:
         with self._counting:
@@ -210,12 +207,16 @@ class Scan:
         """Paths of files that have to be analysed. Runs in a thread of whoever analyses."""
         for place in places:
             for group in _groups(self._met(place), _ASKED_AT_ONCE):
+                if self._over.is_set():
+                    return
                 yield from self._unknown(place, group)
 
     def _met(self, place: Place) -> Iterator[tuple[str, StatKey]]:
         """The files that are there now, by path below the root."""
         start = folders.absolute(place.root, place.path)
         for item in audio_files([start]) if os.path.lexists(start) else ():
+            if self._over.is_set():
+                return
             if isinstance(item, FileAccessError):
                 self._unread.append(item.path)
                 self._refuse(item.path, item)
@@ -243,8 +244,10 @@ class Scan:
             likely = set(session.scalars(known.distinct())) if left else set()
         if back:
             with self._database.writing() as session:
-                session.execute(update(File).where(File.id.in_([row.id for row in back])).values(missing_since=None))
-                entries.refresh(session, {row.audio_id for row in back if row.audio_id is not None})
+                those = File.id.in_([row.id for row in back])
+                session.execute(update(File).where(those).values(missing_since=None))
+                touched = session.scalars(select(File.audio_id).where(those))  # as it is now: some may be forgotten
+                entries.refresh(session, {audio_id for audio_id in touched if audio_id is not None})
         new = {stat.path for path, stat in met if path not in rows}
         done = self._with_known_bytes([stat for stat in left if stat.size in likely], new)
         for stat in left:
@@ -269,25 +272,28 @@ class Scan:
         """Record those of some files whose bytes the library has; the paths of these. Only `new` paths may be moves."""
         digests = {}
         for stat in stats:
+            if self._over.is_set():
+                return set()
             with contextlib.suppress(AnalysisError):  # whoever analyses it will say why
                 digests[stat.path] = file_digest(stat.path)
         if not digests:
             return set()
-        with self._database.reading() as session:
+        found = []
+        # What the library has of them is looked up by who writes: nobody forgets it, or moves it elsewhere, meanwhile.
+        with self._database.writing() as session:
             others = _files_of(session, set(digests.values()))
             fresh = self._fresh(session, {file.audio_id for files in others.values() for file, _ in files})
-        found = []
-        for stat in stats:
-            files = [
-                (file, root) for file, root in others.get(digests.get(stat.path, ""), ()) if file.audio_id in fresh
-            ]
-            if files and _untouched(stat):
-                file, _ = files[0]
-                known = Bytes(file.audio_id, file.digest, file.container, file.codec, file.bit_depth)
-                found.append(Found(stat, known, self._moved_from(files) if stat.path in new else None))
-        if found:
-            self._count(known=len(found))
-            self._write(found)
+            for stat in stats:
+                files = [
+                    (file, root) for file, root in others.get(digests.get(stat.path, ""), ()) if file.audio_id in fresh
+                ]
+                if files and _untouched(stat):
+                    file, _ = files[0]
+                    known = Bytes(file.audio_id, file.digest, file.container, file.codec, file.bit_depth)
+                    found.append(Found(stat, known, self._moved_from(files) if stat.path in new else None))
+            if found:
+                self._keep(session, found)
+        self._count(known=len(found))
         return {each.stat.path for each in found}
 
     def _moved_from(self, files: Iterable[tuple[File, str]]) -> int | None:
@@ -438,6 +444,13 @@ def _untouched(stat: StatKey) -> bool:
         return stat_key(stat.path) == stat
     except AnalysisError:
         return False
+
+
+def _around(path: str) -> Iterator[str]:
+    """The folders that an absolute path is in."""
+    while (folder := os.path.dirname(path)) != path:
+        yield folder
+        path = folder
 
 
 def _groups(items: Iterator[T], size: int) -> Iterator[list[T]]:
