@@ -12,7 +12,7 @@ from samplemind.errors import NotInLibraryError
 from samplemind.library.database import Database
 from samplemind.library.model import File
 from samplemind.library.places import audio_at, audio_ids
-from samplemind.library.records import stamp
+from samplemind.library.stamps import stamp
 from tests.library.builders import NOW, add_file, digest, make_root, make_sound
 from tests.library.conftest import Statements
 

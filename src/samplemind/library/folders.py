@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,6 +89,19 @@ def told_by_name(path: str) -> dict[str, Any]:
         "named_key": None if says.key is None else says.key.short,
         "named_sound": says.sound,
     }
+
+
+def whole(path: str) -> str:
+    """A path as the library has it: absolute, and only one way to write it."""
+    absolute = os.path.abspath(path)
+    return absolute[1:] if os.sep == "/" and absolute.startswith("//") else absolute
+
+
+def around(path: str) -> Iterator[str]:
+    """The folders that an absolute path is in."""
+    while (folder := os.path.dirname(path)) != path:
+        yield folder
+        path = folder
 
 
 def is_below(path: str, folder: str) -> bool:

@@ -17,7 +17,7 @@ from samplemind.library import folders
 from samplemind.library.folders import Place
 from samplemind.library.groups import groups
 from samplemind.library.model import Audio, File
-from samplemind.library.records import stamp
+from samplemind.library.stamps import stamp
 
 _DIGEST: Final = re.compile(r"[0-9a-f]{4,64}")
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, delete, insert, select, update
+from sqlalchemy import Select, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from samplemind.audio import StatKey, settled
@@ -16,6 +16,7 @@ from samplemind.features.levels import AnalysisLevel
 from samplemind.library import entries, folders
 from samplemind.library.folders import Place
 from samplemind.library.model import Analysis, Audio, CollectionItem, Correction, File, Tag
+from samplemind.library.stamps import failed_stamp, stamp
 from samplemind.result import AudioFeatures
 
 
@@ -45,18 +46,15 @@ class Found:
     moved_from: int | None = None
 
 
-def stamp(stat: StatKey) -> str:
-    """What tells a file from what it becomes when somebody touches it, beside its size."""
-    return f"{stat.mtime_ns}.{stat.ctime_ns}.{stat.inode}"
-
-
-def failed_stamp(stat: StatKey, fingerprint: str) -> str:
-    """The same for a file without an answer: another version of samplemind may find one."""
-    return f"{stamp(stat)}@{fingerprint}"
-
-
 def record(
-    session: Session, found: Sequence[Found], *, level: AnalysisLevel, fingerprint: str, now: float, now_ns: int
+    session: Session,
+    found: Sequence[Found],
+    *,
+    level: AnalysisLevel,
+    fingerprint: str,
+    conditions: str,
+    now: float,
+    now_ns: int,
 ) -> None:
     """Write what came of some files, at most `entries.AT_ONCE` of them.
 
@@ -65,6 +63,7 @@ def record(
         found: the files, each once. Those whose folder was taken out of the library meanwhile are left out.
         level: at which they were analysed.
         fingerprint: of that level, today.
+        conditions: under which files have no answer.
         now: seconds since 1970.
         now_ns: the time before the first of them was looked at: a file touched less than 2 s before that may have
             changed without a sign, and is read again by the next scan.
@@ -88,7 +87,7 @@ def record(
         row |= folders.told_by_name(place.path) | _of_content(each.answer, audio) | {"missing_since": None}
         if settled(each.stat, now_ns):
             failed = isinstance(each.answer, AnalysisError)
-            row["stamp"] = failed_stamp(each.stat, fingerprint) if failed else stamp(each.stat)
+            row["stamp"] = failed_stamp(each.stat, conditions) if failed else stamp(each.stat)
         else:
             row["stamp"] = None
         before = rows.get((place.root_id, place.path)) or rows.get(each.moved_from)
@@ -164,6 +163,9 @@ def _keep(
 ) -> None:
     """Keep analyses, by number of their entry, in place of earlier ones of the same level."""
     if documents:
+        # The latest counts, also where a clock went wrong once.
+        last = session.scalar(select(func.max(Analysis.analyzed_at)).where(Analysis.audio_id.in_(documents)))
+        now = max(now, last or now)
         session.execute(delete(Analysis).where(Analysis.audio_id.in_(documents), Analysis.level == str(level)))
         same = {"level": str(level), "fingerprint": fingerprint, "analyzed_at": now}
         session.execute(
