@@ -5,7 +5,10 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
+import signal
 import sqlite3
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +19,7 @@ from sqlalchemy import select, update
 from samplemind.library.database import Database
 from samplemind.library.entries import refresh
 from samplemind.library.model import Audio, File, Root
-from tests.cli.conftest import Invoke
+from tests.cli.conftest import Invoke, command_line
 from tests.cli.test_process import loaded
 from tests.library.builders import NOW, add_file, digest, make_root, make_sound
 
@@ -230,7 +233,7 @@ class TestInfo:
         lines = invoke("library", "info").stdout.splitlines()
         assert lines[0] == f"library       {file}"
         assert lines[3] == "sounds        3"
-        assert lines[-2].split() == ["0", "0", "0", "is", "not", "there", "/mnt/usb"]
+        assert lines[-2].split() == ["0", "0", "0", "empty", "or", "gone", "/mnt/usb"]
         assert lines[-1].split()[:3] == ["3", "0", "0"]
 
     def test_looking_makes_no_library(self, invoke: Invoke, data_dir: Path) -> None:
@@ -390,6 +393,28 @@ def test_what_is_scanned_is_found_by_path(invoke: Invoke, sounds: Path, monkeypa
     os.rename("a tone.wav", "renamed.wav")
     assert invoke("set", "renamed.wav", "key=").stdout == "1 sound: key as measured\n"  # by its bytes
     assert invoke("library", "info").stdout.splitlines()[-1].split()[:3] == ["6", "0", "1"]
+
+
+def test_a_watch_tells_what_keeps_it_from_following(invoke: Invoke, tone: Path, tmp_path: Path) -> None:
+    """And goes on until it is interrupted."""
+    folder = tmp_path / "watched"
+    folder.mkdir()
+    shutil.copy(tone, folder / "first.wav")
+    command = command_line("watch", folder, "--level", "basic", "-j", 1)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as watch:
+        try:
+            assert watch.stdout is not None
+            assert watch.stderr is not None
+            assert watch.stdout.readline() == f"{folder / 'first.wav'}\n"
+            assert invoke("library", "forget", folder, "--yes").exit_code == 0
+            shutil.copy(tone, folder / "second.wav")
+            said = f"samplemind: {folder} was forgotten, and is left alone until it is scanned again\n"
+            assert watch.stderr.readline() == said
+        finally:
+            watch.send_signal(signal.SIGINT)
+            rest, _ = watch.communicate(timeout=60)
+    assert (watch.returncode, rest) == (130, "")
+    assert json.loads(invoke("library", "info", "--format", "json").stdout)["roots"] == []
 
 
 @pytest.mark.parametrize(

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import itertools
+import os
 import sqlite3
 import stat
 import subprocess
 import sys
 import threading
 import time
+import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
+import psutil
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
-from sqlalchemy import func, inspect, select, text, update
+from sqlalchemy import Connection, func, inspect, select, text, update
+from sqlalchemy.engine import default
 from sqlalchemy.exc import InvalidRequestError
 
 from samplemind.errors import LibraryError, LibraryVersionError
@@ -26,13 +32,27 @@ from samplemind.library import database as database_module
 from samplemind.library import versions
 from samplemind.library.backup import backup
 from samplemind.library.database import Database
-from samplemind.library.model import Analysis, Audio, Base, Collection, CollectionItem, File, Root, Tag
+from samplemind.library.model import Analysis, Audio, Base, Collection, CollectionItem, File, FileName, Root, Tag
 from samplemind.library.versions import migrate, revision
 from tests.conftest import REPOSITORY
 from tests.library.conftest import Statements
 from tests.servers import PostgresServer
 
 PATIENCE_S: Final = 30.0
+NO_RIGHTS_COUNT: Final = pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="this user may do everything")
+
+# All that tells the tables of one database from another's, in text.
+SCHEMA: Final = {
+    "sqlite": "SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'",
+    "postgresql": """
+        SELECT 'column', table_name || '.' || column_name,
+            concat_ws(' ', data_type, collation_name, is_nullable, column_default, is_identity)
+        FROM information_schema.columns WHERE table_schema = 'public'
+        UNION ALL SELECT 'index', indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'
+        UNION ALL SELECT 'constraint', conname, conrelid::regclass || ' ' || pg_get_constraintdef(oid)
+        FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+    """,
+}
 
 COUNT_UP: Final = """
 import sys, time
@@ -65,6 +85,38 @@ def count_up(database: Database, times: int) -> None:
             session.execute(update(Root).values(added_at=before + 1))
 
 
+def schema(connection: Connection) -> set[tuple[str, str, tuple[str, ...]]]:
+    """What the tables are, in whatever order their columns and rules are written."""
+    rows = connection.execute(text(SCHEMA[connection.dialect.name])).all()
+    assert len(rows) > len(Base.metadata.tables)
+    return {
+        (kind, name, tuple(sorted(line.strip(" ,") for line in said.splitlines())))
+        for kind, name, said in rows
+        if "alembic_version" not in name and "alembic_version" not in said
+    }
+
+
+def in_child(database: Database, name: str) -> int:
+    """Fork; the child adds a folder. It ends with 0 if it could, and had no connection of its parent's."""
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            inherited = [
+                file.path for file in psutil.Process().open_files() if file.path.startswith(str(database.path))
+            ]
+            add_root(database, name)
+            status = 0 if name in root_paths(database) and not inherited else 2
+            database.close()
+        finally:
+            os._exit(status)
+    return child
+
+
+def status_of(child: int) -> int:
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
 def audio(digest: str, **values: object) -> Audio:
     numbers = {"sample_rate_hz": 44_100, "channels": 2, "duration_s": 1.0, "added_at": 0.0, "files_present": 0}
     return Audio(**{"digest": digest, "name": "a.wav", "level": "standard", **numbers, **values})
@@ -73,6 +125,11 @@ def audio(digest: str, **values: object) -> Audio:
 def place_of(database: Database) -> Path | str:
     """Where it is, for another connection."""
     return database.path or database._reader.url.render_as_string(hide_password=False)
+
+
+def pairs_joined(name: str) -> str:
+    """As every system has it: two halves that make a character are that character."""
+    return name.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
 
 
 @pytest.fixture
@@ -120,7 +177,7 @@ class TestTransactions:
                 session.flush()
                 session.add(File(root_id=12345, path="b.wav", size=1, found_at=0.0))
 
-        with pytest.raises(LibraryError, match="can't be used"):
+        with pytest.raises(LibraryError, match=r"(?i)can't take this in beside what it has: .*foreign key"):
             stumble()
         assert root_paths(database) == []
 
@@ -190,9 +247,106 @@ class TestTransactions:
                     getattr(entry, name)
         assert len(sent) == 1
 
+    def test_names_of_files_are_no_signs_of_trouble(self, database: Database) -> None:
+        """PostgreSQL quotes them in its errors."""
+        for name in ("/malformed", "/disk is full", "/is locked"):
+            add_root(database, name)
+            with pytest.raises(LibraryError, match="can't take this in"):
+                add_root(database, name)
+
+    def test_a_number_is_not_given_again(self, database: Database) -> None:
+        """Whoever has it from before must not take another row for that one."""
+        for table in (Root, Audio, File):
+            numbers = []
+            for _ in range(2):
+                with database.writing() as session:
+                    root = Root(path=f"/{table.__name__}", added_at=0.0)
+                    session.add(root)
+                    session.flush()
+                    sound = audio("00")
+                    sound.files = [File(root_id=root.id, path="b.wav", size=1, found_at=0.0)]
+                    session.add(sound)
+                    session.flush()
+                    numbers.append({Root: root.id, Audio: sound.id, File: sound.files[0].id}[table])
+                    session.execute(text("DELETE FROM files"))
+                    session.execute(text("DELETE FROM audio"))
+                    session.execute(text("DELETE FROM roots"))
+            assert numbers[0] < numbers[1]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")  # Python 3.12 warns of what is tested
+class TestForks:
+    def test_a_child_has_connections_of_its_own(self, database: Database) -> None:
+        """With a shared one, answers of PostgreSQL would go to whoever reads first."""
+        add_root(database, "/a")
+        assert root_paths(database) == ["/a"]  # there is a connection that is kept
+        children = [in_child(database, f"/child {number}") for number in range(4)]
+        for number in range(50):
+            assert "/a" in root_paths(database), number
+        assert [status_of(child) for child in children] == [0] * 4
+        assert root_paths(database) == ["/a", *(f"/child {number}" for number in range(4))]
+
+    @pytest.mark.parametrize("kind", ["reading", "writing"])
+    def test_it_waits_for_what_other_threads_do(self, database: Database, kind: str) -> None:
+        add_root(database, "/a")
+        begun = threading.Event()
+
+        def use() -> None:
+            with database.reading() if kind == "reading" else database.writing() as session:
+                session.scalars(select(Root.path)).all()
+                begun.set()
+                time.sleep(0.2)
+
+        with ThreadPoolExecutor() as pool:
+            used = pool.submit(use)
+            assert begun.wait(PATIENCE_S)
+            assert status_of(in_child(database, "/b")) == 0
+            used.result()
+        assert root_paths(database) == ["/a", "/b"]
+
+    def test_who_forks_may_have_a_session(self, database: Database) -> None:
+        """It can't wait for itself."""
+        with database.reading() as session:
+            assert session.scalars(select(Root.path)).all() == []
+            child = os.fork()
+            if child == 0:
+                os._exit(0)
+            assert status_of(child) == 0
+        assert root_paths(database) == []
+
+    def test_many_threads_and_children(self, database: Database) -> None:
+        add_root(database, "/a")
+        enough = threading.Event()
+
+        def keep_using() -> None:
+            for number in itertools.count():
+                if enough.is_set():
+                    return
+                assert "/a" in root_paths(database)
+                if number % 5 == 0:
+                    with database.writing() as session:
+                        session.execute(update(Root).where(Root.path == "/a").values(added_at=number))
+
+        database.write_timeout_s = PATIENCE_S
+        with ThreadPoolExecutor() as pool:
+            threads = [pool.submit(keep_using) for _ in range(3)]
+            try:
+                children = [in_child(database, f"/{number}") for number in range(8)]
+                assert [status_of(child) for child in children] == [0] * 8
+            finally:
+                enough.set()
+            for thread in threads:
+                thread.result()
+        assert root_paths(database) == [*(f"/{number}" for number in range(8)), "/a"]
+
 
 class TestValues:
-    NAMES: Final = ("kick.wav", "caf\udce9.wav", "\udcff\udc80", "é\N{GRINNING FACE}\\x", "Z.wav", "a b\tc\n.wav")
+    NAMES: Final = (
+        *("kick.wav", "caf\udce9.wav", "\udcff\udc80", "é\N{GRINNING FACE}\\x", "Z.wav", "a b\tc\n.wav"),
+        # Characters that names which are no text could be kept as.
+        *("\U0010ece9.wav", "\U0010fce9.wav", "\U0010ecff\U0010ec80", "\udcff\U0010ec80", "\U0010ffff", "\udfff"),
+    )
 
     def test_names_that_are_no_text_survive(self, database: Database) -> None:
         for name in self.NAMES:
@@ -200,6 +354,20 @@ class TestValues:
         assert set(root_paths(database)) == {f"/{name}" for name in self.NAMES}
         with database.reading() as session:
             assert session.scalars(select(Root.path).where(Root.path == "/caf\udce9.wav")).all() == ["/caf\udce9.wav"]
+
+    def test_every_character_of_a_name_survives(self) -> None:
+        """Alone, and beside those that are no text."""
+        column, dialect = FileName(), default.DefaultDialect()
+        kept = {}
+        for code in range(0xD800, 0x110000):
+            for name in (chr(code), f"\udce9{chr(code)}", f"{chr(code)}\udbff"):
+                if code >= 0x10E000 or code < 0xE000:
+                    stored = column.process_bind_param(name, dialect)
+                    assert stored is not None
+                    assert stored.encode()
+                    kept[stored] = name
+                    assert column.process_result_value(stored, dialect) == pairs_joined(name), ascii(name)
+        assert len(kept) == len({pairs_joined(name) for name in kept.values()})
 
     def test_texts_are_in_the_order_of_code_points(self, database: Database) -> None:
         for name in ("b", "a", "B", "é", "_", "a b", "aa"):
@@ -216,6 +384,21 @@ class TestValues:
             found = session.execute(select(Audio.tempo_bpm, Analysis.analyzed_at, Analysis.document).join(Analysis))
             assert list(found) == [(0.1 + 0.2, 1e9 + 1e-6, document)]
 
+    @pytest.mark.parametrize(
+        "damage",
+        [b"no compressed data", zlib.compress(b"no json"), zlib.compress(b"{}")[:-3]],
+        ids=["not compressed", "no JSON", "cut off"],
+    )
+    def test_a_damaged_document(self, database: Database, damage: bytes) -> None:
+        with database.writing() as session:
+            entry = audio("00")
+            entry.analyses = [Analysis(level="standard", fingerprint="f", analyzed_at=0.0, document={"a": 1})]
+            session.add(entry)
+            session.flush()
+            session.execute(text("UPDATE analyses SET document = :damage"), {"damage": damage})
+        with database.reading() as session, pytest.raises(LibraryError, match="is damaged"):
+            session.scalars(select(Analysis.document)).all()
+
 
 class TestVersions:
     def test_the_tables_are_those_of_the_model(self, place: Path | str) -> None:
@@ -227,6 +410,18 @@ class TestVersions:
             )
             assert compare_metadata(context, Base.metadata) == []
             assert revision(connection) == versions.HEAD
+        database.close()
+
+    def test_a_new_database_is_as_the_model_would_make_it(self, place: Path | str) -> None:
+        """In what Alembic does not compare, too: collations, and how SQLite counts and keeps rows."""
+        database = Database(place)
+        add_root(database, "/a")
+        with database.reader() as connection:
+            migrated = schema(connection)
+        migrate(database, "base")
+        with database.alone() as connection:
+            Base.metadata.create_all(connection)
+            assert schema(connection) == migrated
         database.close()
 
     def test_programs_that_start_together_make_it_once(self, place: Path | str) -> None:
@@ -260,6 +455,19 @@ class TestVersions:
             kept = Database(copy)
             assert root_paths(kept) == ["/a"]
             kept.close()
+
+    def test_steps_of_one_second_keep_a_copy_each(self, file: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(versions.time, "strftime", lambda _: "20260131-120000")
+        assert file.path is not None
+        copies = []
+        for _ in range(3):
+            copies.append(migrate(file, "base"))
+            migrate(file)
+        names = ("library-0001-20260131-120000.db", *(f"library-0001-20260131-120000-{number}.db" for number in (2, 3)))
+        assert copies == [file.path.with_name(name) for name in names]
+        kept = Database(file.path.with_name(names[0]))
+        assert root_paths(kept) == ["/first"]
+        kept.close()
 
     def test_a_step_that_makes_a_table_anew_takes_nothing_with_it(self, database: Database) -> None:
         """As SQLite changes tables: what refers to the old one, by ON DELETE CASCADE, must not go with it."""
@@ -377,8 +585,29 @@ class TestBackup:
         assert (tmp_path / "copy.db").read_text() == "mine"
 
     def test_a_place_that_can_not_be_written(self, file: Database, tmp_path: Path) -> None:
-        with pytest.raises(LibraryError, match="can't be written"):
+        with pytest.raises(LibraryError, match=r"can't be copied to .*copy\.db: .*No such file"):
             backup(file, tmp_path / "nowhere" / "copy.db")
+
+    @NO_RIGHTS_COUNT
+    def test_a_place_that_may_not_be_entered(self, file: Database, tmp_path: Path) -> None:
+        (tmp_path / "closed").mkdir(mode=0)
+        with pytest.raises(LibraryError, match=r"can't be copied to .*Permission denied"):
+            backup(file, tmp_path / "closed" / "copy.db")
+
+    @pytest.mark.skipif(os.name == "nt", reason="opens no folders")
+    def test_its_name_is_on_the_disk(self, file: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A step between versions relies on it. What is asked of the system is noted on its way there."""
+        copy = tmp_path / "copy.db"
+        asked = []
+        sync = os.fsync
+
+        def note(opened: int) -> None:
+            asked.append((os.fstat(opened).st_ino, copy.exists()))
+            sync(opened)
+
+        monkeypatch.setattr(os, "fsync", note)
+        backup(file, copy)
+        assert asked == [(copy.stat().st_ino, False), (tmp_path.stat().st_ino, True)]
 
     def test_postgres_has_its_own_means(self, postgres_server: PostgresServer, tmp_path: Path) -> None:
         url = postgres_server.new_database()
@@ -431,6 +660,75 @@ class TestTheFile:
         stranger.close()
         add_root(file, "/second")
         assert root_paths(file) == ["/first", "/second"]
+
+    @NO_RIGHTS_COUNT
+    def test_one_that_may_only_be_read(self, file: Database) -> None:
+        file.close()
+        assert file.path is not None
+        folder = file.path.parent
+        before = contents(file.path)
+        file.path.chmod(0o400)
+        folder.chmod(0o500)
+        try:
+            reader = Database(file.path)
+            assert root_paths(reader) == ["/first"]
+            with pytest.raises(LibraryError, match="may not be written by this user"):
+                add_root(reader, "/second")
+            backup(reader, folder.with_name("copy.db"))
+            reader.close()
+            assert contents(file.path) == before
+        finally:
+            folder.chmod(0o700)
+
+    @NO_RIGHTS_COUNT
+    def test_who_may_only_read_sees_what_others_write(self, file: Database) -> None:
+        """Also after it was written back into the file."""
+        file.close()
+        assert file.path is not None
+        file.path.parent.chmod(0o500)
+        reader = Database(file.path)
+        try:
+            for number in range(3):
+                assert len(root_paths(reader)) == 1 + number
+                file.path.parent.chmod(0o700)
+                add_root(file, f"/{number}")
+                file.path.parent.chmod(0o500)
+                assert len(root_paths(reader)) == 2 + number
+                file.path.parent.chmod(0o700)
+                file.close()
+                file.path.parent.chmod(0o500)
+        finally:
+            file.path.parent.chmod(0o700)
+        reader.close()
+
+    @NO_RIGHTS_COUNT
+    def test_reading_takes_nobodys_rights(self, file: Database) -> None:
+        """A log that SQLite makes has the rights of the file."""
+        file.close()
+        assert file.path is not None
+        file.path.chmod(0o400)
+        reader = Database(file.path)
+        assert root_paths(reader) == ["/first"]
+        reader.close()
+        file.path.chmod(0o600)
+        add_root(file, "/second")
+        assert root_paths(file) == ["/first", "/second"]
+
+    @NO_RIGHTS_COUNT
+    def test_a_folder_that_may_not_be_entered(self, file: Database) -> None:
+        file.close()
+        assert file.path is not None
+        file.path.parent.chmod(0)
+        try:
+            database = Database(file.path)
+            for attempt in (database.reading, database.writing):
+                with pytest.raises(LibraryError, match="can't be read: Permission denied"), attempt():
+                    pass
+            with pytest.raises(LibraryError, match="can't be read: Permission denied"):
+                database.exists()
+            database.close()
+        finally:
+            file.path.parent.chmod(0o700)
 
     def test_no_database(self, tmp_path: Path) -> None:
         path = tmp_path / "library.db"
@@ -519,7 +817,7 @@ class TestNoRoom:
             ballast.write_bytes(bytes(1_000_000))
             database = Database(disk / "library.db")
             fill(database)
-            with pytest.raises(LibraryError, match="can't be written"):
+            with pytest.raises(LibraryError, match=r"library\.db can't be copied to .*copy\.db: .*full"):
                 backup(database, disk / "copy.db")
             assert not list(disk.glob("copy*"))
             ballast.unlink()
@@ -541,6 +839,18 @@ class TestPostgres:
         for address in ("library", "mysql://127.0.0.1/library"):
             with pytest.raises(LibraryError, match="postgresql://"):
                 Database(address)
+
+    def test_more_sessions_than_connections(self, postgres_server: PostgresServer) -> None:
+        url = postgres_server.new_database()
+        database = Database(url, write_timeout_s=0.3)
+        with contextlib.ExitStack() as open_ones:
+            for _ in range(15):
+                open_ones.enter_context(database.reading()).execute(text("SELECT 1"))
+            with pytest.raises(LibraryError, match="is busy"):
+                root_paths(database)
+        assert root_paths(database) == []
+        database.close()
+        postgres_server.drop(url)
 
     def test_connections_that_the_server_ended(self, postgres_server: PostgresServer) -> None:
         """One statement may fail; after that it goes on."""

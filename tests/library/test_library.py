@@ -10,6 +10,7 @@ import soundfile
 
 from samplemind import Library
 from samplemind.errors import LibraryValueError, NotInLibraryError, QueryError
+from samplemind.library.database import Database
 from samplemind.settings import Settings
 from tests.signals import clicks, noise, sine
 
@@ -65,6 +66,20 @@ def test_what_was_measured_is_kept_whole(library: Library, folder: Path) -> None
     (folder / "loop.wav").unlink()
     again = library.features(measured.audio_digest[:12])
     assert again == measured
+
+
+def test_mistakes_are_told_also_while_somebody_writes(library: Library, folder: Path, place: Path | str) -> None:
+    """To find what is meant, whole files may be read: nobody has to wait for that."""
+    soundfile.write(folder / "new.wav", noise(0.2, seed=1), 44_100)
+    library.database.write_timeout_s = 0.1
+    other = Database(place)
+    with other.writing():
+        with pytest.raises(NotInLibraryError, match="scan its folder first"):
+            library.correct(folder / "new.wav", tempo=60)
+        for change in (library.tag, library.untag):
+            with pytest.raises(NotInLibraryError, match="scan its folder first"):
+                change(folder / "new.wav", "used")
+    other.close()
 
 
 def test_mistakes_change_nothing(library: Library, folder: Path) -> None:

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from samplemind.audio import file_digest, stat_key
 from samplemind.errors import NotInLibraryError
 from samplemind.library.database import Database
-from samplemind.library.model import File
-from samplemind.library.places import audio_at, audio_ids
+from samplemind.library.forgetting import forget_root
+from samplemind.library.model import File, Tag
+from samplemind.library.places import audio_at, audio_ids, changing
 from samplemind.library.stamps import stamp
+from samplemind.library.tags import add_tags, remove_tags
 from tests.library.builders import NOW, add_file, digest, make_root, make_sound
 from tests.library.conftest import Statements
 
@@ -39,6 +45,12 @@ def scanned(database: Database, folder: Path) -> dict[str, int]:
             facts = {"size": stat.size, "stamp": stamp(stat), "digest": file_digest(folder / name)}
             add_file(session, ids[name], name, root, **facts)
     return ids
+
+
+@pytest.fixture
+def place_of_it(database: Database) -> Path | str:
+    """Where the database is, for another one that opens it too."""
+    return database.path or database._writer.url.render_as_string(hide_password=False)
 
 
 class TestOneSound:
@@ -187,6 +199,55 @@ def test_a_file_that_is_there_comes_before_one_that_is_gone(database: Database, 
         add_file(session, now, "a.mp3", root, digest=file_digest(path))
         add_file(session, before, "b.mp3", root, digest=file_digest(path), missing_since=NOW)
         assert audio_at(session, str(path)) == now
+
+
+class TestChanging:
+    def test_what_is_meant_is_found_before_others_are_kept_from_writing(
+        self, database: Database, place_of_it: Path | str, tmp_path: Path
+    ) -> None:
+        """Whole files may have to be read for it."""
+        path = tmp_path / "new.wav"
+        path.write_bytes(b"new")
+        other = Database(place_of_it, write_timeout_s=0.1)
+        not_busy = pytest.raises(NotInLibraryError, match="scan its folder first")
+        with database.writing(), not_busy, changing(other, [str(path)]):
+            pass
+        other.close()
+
+    @pytest.mark.parametrize("change", [add_tags, remove_tags])
+    def test_a_sound_that_is_forgotten_meanwhile(
+        self, database: Database, place_of_it: Path | str, statements: Statements, change: Callable[..., int]
+    ) -> None:
+        with database.writing() as session:
+            add_tags(session, [make_sound(session, "elsewhere.wav", root="/elsewhere")], ["used"])
+            make_sound(session, "kick.wav")
+        other = Database(place_of_it)
+        with other.reading():
+            pass
+        errors: list[Exception] = []
+
+        def tag() -> None:
+            try:
+                with changing(other, ["/elsewhere/elsewhere.wav", "/sounds/kick.wav"]) as (session, ids):
+                    change(session, ids, ["used"])
+            except Exception as error:
+                errors.append(error)
+
+        thread = threading.Thread(target=tag)
+        with statements(other) as sent, database.writing() as session:
+            thread.start()
+            deadline = time.monotonic() + 60
+            while len(sent) < 2:  # what it reads is of the moment of the first one
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            forget_root(session, "/sounds", really=True)
+        thread.join(60)
+        other.close()
+        (error,) = errors
+        assert isinstance(error, NotInLibraryError)
+        assert "just now; nothing was changed" in str(error)
+        with database.reading() as session:
+            assert len(session.scalars(select(Tag.name)).all()) == 1
 
 
 def test_the_number_of_statements_does_not_grow(database: Database, statements: Statements, tmp_path: Path) -> None:

@@ -54,13 +54,10 @@ def add(name: Name, files: Files) -> None:
     """Put sounds into a collection."""
     from samplemind.library import collections
     from samplemind.library.labels import label
-    from samplemind.library.places import audio_ids
+    from samplemind.library.places import changing
 
-    with opened_library() as database:
-        with database.reading() as session:  # files may have to be read, while others can write
-            ids = audio_ids(session, files)
-        with database.writing() as session:
-            added = collections.add_items(session, name, ids, time.time())
+    with opened_library() as database, changing(database, files) as (session, ids):
+        added = collections.add_items(session, name, ids, time.time())
     others = len(ids) - added
     print(f"{label(name)}: {sounds(added)} put in" + (f"; {others:,} already there" if others else ""))
 
@@ -70,13 +67,10 @@ def remove(name: Name, files: Files) -> None:
     """Take sounds out of a collection. What its query finds is still found."""
     from samplemind.library import collections
     from samplemind.library.labels import label
-    from samplemind.library.places import audio_ids
+    from samplemind.library.places import changing
 
-    with opened_library() as database:
-        with database.reading() as session:  # files may have to be read, while others can write
-            ids = audio_ids(session, files)
-        with database.writing() as session:
-            removed = collections.remove_items(session, name, ids)
+    with opened_library() as database, changing(database, files) as (session, ids):
+        removed = collections.remove_items(session, name, ids)
     others = len(ids) - removed
     print(f"{label(name)}: {sounds(removed)} taken out" + (f"; {others:,} not put into it" if others else ""))
 

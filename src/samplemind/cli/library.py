@@ -71,7 +71,7 @@ def _print_facts(place: str, version: str, facts: LibraryFacts) -> None:
 
 def _when(root: RootFacts) -> str:
     if root.missing_since is not None:
-        return "empty or not there"
+        return "empty or gone"
     if root.scanned_at is None:
         return "never as a whole"
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(root.scanned_at))

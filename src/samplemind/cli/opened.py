@@ -27,7 +27,7 @@ def opened_library(*, made: bool = False) -> Iterator[Database]:
     from samplemind.settings import load_settings
 
     with contextlib.closing(open_database(load_settings())) as database:
-        if not (made or database.path is None or database.path.exists()):
+        if not (database.exists() or made):
             raise NotInLibraryError(f"there is no library yet: samplemind scan FOLDER makes {database.path}")
         yield database
 

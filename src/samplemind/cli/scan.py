@@ -11,7 +11,7 @@ import typer
 from samplemind.cli.analyze import level_named
 from samplemind.cli.progress import progress
 from samplemind.cli.terminal import FAILED, INTERRUPTED, complain
-from samplemind.errors import AnalysisError
+from samplemind.errors import AnalysisError, LibraryError, NotInLibraryError
 
 if TYPE_CHECKING:
     from samplemind.library.scanning import Totals
@@ -68,6 +68,8 @@ def watch(
 ) -> None:
     """Scan folders, then take in what changes in them, within seconds, until interrupted.
 
+    While the library can't be used, it is tried again.
+
     Exit status: 2 the question makes no sense, 130 interrupted.
     """
     from samplemind.library.library import Library
@@ -75,13 +77,19 @@ def watch(
     chosen = level_named(level)
     with Library() as library:
         try:
-            for path, answer in library.watch(folders, level=chosen, jobs=jobs, poll=True if poll else None):
+            told = library.watch(folders, level=chosen, jobs=jobs, poll=True if poll else None, trouble=_complain)
+            for path, answer in told:
                 if isinstance(answer, AnalysisError):
                     complain(str(answer))
                 else:
                     print(path, flush=True)
         except KeyboardInterrupt:
             raise typer.Exit(INTERRUPTED) from None
+
+
+def _complain(trouble: LibraryError | NotInLibraryError) -> None:
+    goes_on = "going on when the library can be used: " if isinstance(trouble, LibraryError) else ""
+    complain(f"{goes_on}{trouble}")
 
 
 def in_words(totals: Totals) -> str:

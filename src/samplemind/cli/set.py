@@ -58,13 +58,10 @@ def set_(
     kept = {field_named(name): text and written(field_named(name), text) for name, text in values.items()}
     if len(kept) < len(values):
         raise typer.BadParameter("a field is given twice")
-    from samplemind.library.places import audio_ids
+    from samplemind.library.places import changing
 
-    with opened_library() as database:
-        with database.reading() as session:  # files may have to be read, while others can write
-            ids = audio_ids(session, files)
-        with database.writing() as session:
-            correct(session, ids, kept, time.time())
+    with opened_library() as database, changing(database, files) as (session, ids):
+        correct(session, ids, kept, time.time())
     said = ", ".join(f"{field} {text}" if text else f"{field} as measured" for field, text in kept.items())
     print(f"{sounds(len(ids))}: {said}")
 

@@ -43,14 +43,11 @@ def tag(
         return
     if arguments is None or len(arguments) < 2:
         raise typer.BadParameter("name a tag and then sounds, as in: used kick.wav", param_hint="NAME FILE…")
-    from samplemind.library.places import audio_ids
+    from samplemind.library.places import changing
 
     name = label(arguments[0])
-    with opened_library() as database:
-        with database.reading() as session:  # files may have to be read, while others can write
-            ids = audio_ids(session, arguments[1:])
-        with database.writing() as session:
-            changed = remove_tags(session, ids, [name]) if remove else add_tags(session, ids, [name])
+    with opened_library() as database, changing(database, arguments[1:]) as (session, ids):
+        changed = remove_tags(session, ids, [name]) if remove else add_tags(session, ids, [name])
     others = len(ids) - changed
     if remove:
         print(f"{name}: taken from {sounds(changed)}" + (f"; {others:,} did not have it" if others else ""))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from samplemind.errors import LibraryError
+from samplemind.storage import files
 
 if TYPE_CHECKING:
     from samplemind.library.database import Database
@@ -17,19 +18,21 @@ if TYPE_CHECKING:
 def backup(database: Database, target: Path) -> None:
     """Copy a library as it is at one moment, whatever others write meanwhile. The copy is a library by itself.
 
+    It is on the disk, and whole, when this returns.
+
     Args:
         database: what to copy: an SQLite file.
         target: a file that is not there yet.
 
     Raises:
-        LibraryError: the target is there, or can't be written; or the library is in PostgreSQL.
+        LibraryError: the target is there, or can't be written; the library can't be read, or is in PostgreSQL.
     """
     if database.path is None:
         raise LibraryError(f"{database.name} is copied by PostgreSQL's own pg_dump")
-    if target.exists():
-        raise LibraryError(f"{target} is there already")
     unfinished = target.with_name(f"{target.name}.unfinished")
     try:
+        if target.exists():
+            raise LibraryError(f"{target} is there already")
         unfinished.unlink(missing_ok=True)
         with database.reader() as connection:
             source = connection.connection.driver_connection
@@ -42,6 +45,9 @@ def backup(database: Database, target: Path) -> None:
         with unfinished.open("rb+") as written:
             os.fsync(written.fileno())
         unfinished.replace(target)
+        files.sync_folder(target.parent)
     except (OSError, sqlite3.Error) as error:
-        unfinished.unlink(missing_ok=True)
-        raise LibraryError(f"the copy {target} can't be written: {error}") from error
+        with contextlib.suppress(OSError):
+            unfinished.unlink(missing_ok=True)
+        # SQLite doesn't say in which of both files it met the trouble.
+        raise LibraryError(f"the library {database.name} can't be copied to {target}: {error}") from error

@@ -10,18 +10,20 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from sqlalchemy import URL, Connection, create_engine, event, exc, make_url, text
 from sqlalchemy.orm import Session
-from sqlalchemy.pool import NullPool, QueuePool
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool, QueuePool
 
 from samplemind.errors import LibraryError
 from samplemind.library import versions
 from samplemind.storage import files
 from samplemind.storage.filesystem import refuse_network
+from samplemind.storage.forking import rests_at_fork
 from samplemind.storage.writing import WriteLock
 
 FILE_NAME: Final = "library.db"
@@ -34,10 +36,26 @@ _BUSY_TIMEOUT_S: Final = 5.0
 _REMEDY: Final = (
     "set SAMPLEMIND_DATA_DIR to a folder of this machine, or SAMPLEMIND_LIBRARY_URL to share a library in PostgreSQL"
 )
+_FORK_S: Final = 1.0
+"""How long a thread that begins lets a fork go first. Not for ever: what that waits for may wait for this thread."""
 _READERS: Final = 8
 """Connections that are kept for those who read."""
 _POSTGRES_LOCK: Final = 0x73616D706C65  # "sample"
 """The number of the advisory lock that writers hold."""
+_MEANINGS: Final[dict[int | str | None, str]] = {
+    sqlite3.SQLITE_FULL: "has no room to write: the disk is full; nothing of this step was kept",
+    sqlite3.SQLITE_IOERR: "can't be written or read: the disk is full or failing; nothing of this step was kept",
+    sqlite3.SQLITE_READONLY: "may not be written by this user",
+    sqlite3.SQLITE_BUSY: "is locked by another program; nothing was changed, try again",
+    sqlite3.SQLITE_LOCKED: "is locked by another program; nothing was changed, try again",
+    sqlite3.SQLITE_CORRUPT: "is damaged: bring back a copy that samplemind library backup made",
+    sqlite3.SQLITE_NOTADB: "is no database: bring back a copy that samplemind library backup made",
+    # PostgreSQL's, by SQLSTATE.
+    "25006": "may not be written by this user",
+    "53100": "has no room to write: the server's disk is full; nothing of this step was kept",
+    "55P03": "is busy: another process is writing; nothing was changed, try again",
+}
+"""What errors mean for the user, by the driver's code. No text of the driver counts: names of files may be in it."""
 
 
 class Database:
@@ -45,7 +63,11 @@ class Database:
 
     Args:
         place: path of an SQLite file, or address of a PostgreSQL database.
-        write_timeout_s: how long a write waits for other writers.
+        write_timeout_s: how long a write waits for other writers; and whoever uses PostgreSQL, for a free connection.
+
+    Processes may fork while it is open: a fork waits for what other threads are doing with it, and the child opens
+    connections of its own; not so where the thread that forks has a session itself. While it has a session, no thread
+    may wait for one that forks, nor for a cache.
 
     All methods raise `LibraryError` when the database can't be used; nothing of the transaction was kept then.
     """
@@ -56,6 +78,9 @@ class Database:
         self._lock = WriteLock(self.path) if self.path is not None else None
         self._checked = False
         self._opening = threading.Lock()
+        self._users: Counter[int] = Counter()  # by thread: how many sessions it has open
+        self._resting = threading.Condition(threading.Lock())
+        self._forking = False
         if self.path is not None:
             self.name = str(self.path)
             # Named, for SQLAlchemy takes an address without a path for a database in memory: then a thread had but one
@@ -69,12 +94,13 @@ class Database:
             )
             self._writer = create_engine("sqlite://", creator=self._connect_to_write, poolclass=NullPool)
             event.listen(self._reader, "begin", _begin)
+            event.listen(self._reader, "checkin", self._let_go)
             event.listen(self._writer, "begin", _begin_to_write)
         else:
             url = _postgres_url(str(place))
             self.name = url.render_as_string(hide_password=True)
             try:
-                self._writer = create_engine(url.set(drivername="postgresql+psycopg"))
+                self._writer = create_engine(url.set(drivername="postgresql+psycopg"), pool_timeout=write_timeout_s)
                 # A session reads what is there at one moment, as in SQLite; a writer what is there when it is its turn.
                 self._reader = self._writer.execution_options(
                     isolation_level="REPEATABLE READ", postgresql_readonly=True
@@ -83,39 +109,49 @@ class Database:
                 raise LibraryError(
                     f"{self.name} needs the package psycopg: pip install 'samplemind[postgres]'"
                 ) from None
+        rests_at_fork(self)
+
+    def exists(self) -> bool:
+        """Whether there is one; of PostgreSQL it is taken for granted."""
+        try:
+            return self.path is None or self.path.exists()
+        except OSError as error:
+            raise LibraryError(f"the library {self.name} can't be read: {error.strerror}") from error
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Session]:
         """A session that sees the database as it is now, and writes nothing."""
-        self._open()
-        with self._errors(), Session(self._reader, autoflush=False) as session:
-            yield session
+        with self._used():
+            self._open()
+            with Session(self._reader, autoflush=False) as session:
+                yield session
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[Session]:
         """A session whose changes are kept together when the block ends, and not at all if it raises."""
-        self._open()
-        with self._alone(), Session(self._writer, expire_on_commit=False) as session, session.begin():
-            _keep_others_out(session.connection(), self.write_timeout_s)
-            yield session
+        with self._used():
+            self._open()
+            with self._alone(), Session(self._writer, expire_on_commit=False) as session, session.begin():
+                _keep_others_out(session.connection(), self.write_timeout_s)
+                yield session
 
     def close(self) -> None:
         """Close the connections, and write SQLite's log into the file if nobody else is writing."""
-        if self._lock is not None and self._checked and self.path is not None and files.is_writable(self.path):
-            with (
-                contextlib.suppress(TimeoutError, OSError, exc.DatabaseError),
-                self._lock.held(_CLOSE_TIMEOUT_S),
-                self._writer.connect() as last,
-            ):
-                last.exec_driver_sql("SELECT COUNT(*) FROM roots").all()  # opens the log
-                self._reader.dispose()
-        self._reader.dispose()
-        self._writer.dispose()
+        with self._used():
+            if self._lock is not None and self._checked and self.path is not None and files.is_writable(self.path):
+                with (
+                    contextlib.suppress(TimeoutError, OSError, exc.DatabaseError),
+                    self._lock.held(_CLOSE_TIMEOUT_S),
+                    self._writer.connect() as last,
+                ):
+                    last.exec_driver_sql("SELECT COUNT(*) FROM roots").all()  # opens the log
+                    self._reader.dispose()
+            self._dispose()
 
     @contextlib.contextmanager
     def reader(self) -> Iterator[Connection]:
         """A connection that reads whatever is there, of this version or not."""
-        with self._errors(), self._reader.connect() as connection:
+        with self._used(), self._reader.connect() as connection:
             yield connection
 
     @contextlib.contextmanager
@@ -125,7 +161,7 @@ class Database:
         SQLite changes a table by making another one in its place. Of the one that it removes, nothing that refers to it
         may be removed as well, and so references are looked at in the end only.
         """
-        with self._alone(), self._writer.connect() as connection:
+        with self._used(), self._alone(), self._writer.connect() as connection:
             sqlite = connection.connection.driver_connection if self.path is not None else None
             if sqlite is not None:
                 sqlite.execute("PRAGMA foreign_keys = OFF")  # it has no effect within a transaction
@@ -134,6 +170,25 @@ class Database:
                 yield connection
                 if sqlite is not None and sqlite.execute("PRAGMA foreign_key_check").fetchone() is not None:
                     raise LibraryError(f"the library {self.name} would lose what belongs together; nothing was changed")
+
+    def before_fork(self) -> None:
+        """Wait until no other thread uses a connection, and close them: none must go over to a child."""
+        self._resting.acquire()
+        self._forking = True
+        self._resting.wait_for(lambda: self._users.keys() <= {threading.get_ident()})
+        if not self._users:  # a thread that forks in the midst of a session of its own goes on with it
+            self._dispose()
+
+    def after_fork(self) -> None:
+        """Let threads use connections again; they are opened anew."""
+        self._forking = False
+        self._resting.notify_all()
+        self._resting.release()
+
+    def _dispose(self) -> None:
+        """Close the connections that nobody uses."""
+        self._reader.dispose()
+        self._writer.dispose()
 
     def _open(self) -> None:
         """Make the database if there is none, and bring an older one up to date."""
@@ -153,7 +208,6 @@ class Database:
     def _alone(self) -> Iterator[None]:
         """As the only writer."""
         with contextlib.ExitStack() as ends:
-            ends.enter_context(self._errors())
             if self._lock is not None:
                 try:
                     ends.enter_context(self._lock.held(self.write_timeout_s))
@@ -187,13 +241,31 @@ class Database:
             raise
         return connection
 
+    def _let_go(self, _: object, entry: ConnectionPoolEntry) -> None:
+        """Keep no connection to what this user may only read: it could miss what others write."""
+        if self.path is not None and not files.is_writable(self.path):
+            entry.invalidate()
+
     @contextlib.contextmanager
-    def _errors(self) -> Iterator[None]:
-        """Name the database and say what to do."""
+    def _used(self) -> Iterator[None]:
+        """Have forks wait for this thread; in errors, name the database and say what to do."""
+        thread = threading.get_ident()
+        with self._resting:
+            if not self._users[thread]:
+                self._resting.wait_for(lambda: not self._forking, _FORK_S)
+            self._users[thread] += 1
         try:
             yield
         except exc.DBAPIError as error:
             raise LibraryError(f"the library {self.name} {_in_words(error)}") from error
+        except exc.TimeoutError as error:
+            raise LibraryError(f"the library {self.name} is busy: all connections are in use; try again") from error
+        finally:
+            with self._resting:
+                self._users[thread] -= 1
+                if not self._users[thread]:
+                    del self._users[thread]
+                    self._resting.notify_all()
 
 
 def _prepared(connection: sqlite3.Connection) -> sqlite3.Connection:
@@ -233,13 +305,8 @@ def _keep_others_out(connection: Connection, timeout_s: float) -> None:
 def _in_words(error: exc.DBAPIError) -> str:
     """What a driver's error means for the user."""
     said = str(error.orig).strip()
-    signs: dict[str, str] = {
-        "disk is full": "has no room to write: the disk is full; nothing of this step was kept",
-        "disk I/O": "can't be written or read: the disk is full or failing; nothing of this step was kept",
-        "readonly": "may not be written by this user",
-        "lock timeout": "is busy: another process is writing; nothing was changed, try again",
-        "is locked": "is locked by another program; nothing was changed, try again",
-        "malformed": "is damaged: bring back a copy that samplemind library backup made",
-        "not a database": "is no database: bring back a copy that samplemind library backup made",
-    }
-    return next((words for sign, words in signs.items() if sign in said), f"can't be used: {said}")
+    if isinstance(error, exc.IntegrityError):
+        return f"can't take this in beside what it has: {said}; nothing was changed"
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    kind = getattr(error.orig, "sqlstate", None) if code is None else code & 0xFF  # the rest tells the kinds apart
+    return _MEANINGS.get(kind, f"can't be used: {said}")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from samplemind.engine import AudioEngine
     from samplemind.library.scanning import Answer, Scan
     from samplemind.library.search import Page
-    from samplemind.library.watching import Stop
+    from samplemind.library.watching import Stop, Trouble
     from samplemind.result import AudioFeatures
 
 PathLike = str | os.PathLike[str]
@@ -89,7 +89,8 @@ class Library:
         level = named_level(level)
         outputs_of(level)
         analyze = functools.partial(self.engine.batch_analyze, level=level, jobs=jobs, retry_quarantined=retry)
-        return Scan(self.database, named, level=level, analyze=analyze, retry=retry, watching=watching)
+        limits = self.engine.limits
+        return Scan(self.database, named, level=level, analyze=analyze, limits=limits, retry=retry, watching=watching)
 
     def watch(
         self,
@@ -99,6 +100,8 @@ class Library:
         jobs: int | None = None,
         stop: Stop | None = None,
         poll: bool | None = None,
+        trouble: Trouble | None = None,
+        round_s: float | None = None,
     ) -> Generator[tuple[str, Answer], None, None]:
         """Scan folders, and then whatever changes in them, until `stop` is set.
 
@@ -107,20 +110,26 @@ class Library:
             level: as for `scan`.
             jobs: as for `scan`.
             stop: an event; without one it goes on until the generator is closed.
-            poll: look at all files now and then, instead of being told by the system.
+            poll: look at all files all the time, instead of being told by the system.
+            trouble: is told, once each time, that the library can't be used just now (`LibraryError`), which is tried
+                again until it can; or that a folder was forgotten (`NotInLibraryError`), which is left alone until it
+                is scanned again. By default the error is raised.
+            round_s: the system doesn't tell of everything: how often all is looked at; every ten minutes by default.
 
         Yields:
             Path and answer of each file that is new or changed, when it is recorded.
 
         Raises:
             FileAccessError: a folder is not there, or can't be watched.
-            LibraryError: the library can't be used.
+            LibraryError: the library can't be used from the beginning, or is of another version.
         """
-        from samplemind.library.watching import watch
+        from samplemind.library.folders import whole
+        from samplemind.library.watching import ROUND_S, watch
 
-        absolute = [os.path.abspath(folder) for folder in _named(folders)]
+        paths = [whole(folder) for folder in _named(folders)]
         scan = functools.partial(self.scan, level=level, jobs=jobs, watching=True)
-        yield from watch(absolute, scan, stop=stop, poll=poll)
+        every_s = ROUND_S if round_s is None else round_s
+        yield from watch(self.database, paths, scan, trouble=trouble, stop=stop, poll=poll, round_s=every_s)
 
     def search(self, query: str = "", *, limit: int = 50, cursor: str | None = None) -> Page:
         """Find sounds: a page of them, and the cursor of the next one.
@@ -194,27 +203,27 @@ class Library:
             LibraryError: the library can't be used.
         """
         from samplemind.library.corrections import correct
-        from samplemind.library.places import audio_ids
+        from samplemind.library.places import changing
 
         said = {name: "" if value is None else str(value) for name, value in values.items()}
-        with self.database.writing() as session:
-            correct(session, audio_ids(session, _named(sounds)), said, time.time())
+        with changing(self.database, _named(sounds)) as (session, ids):
+            correct(session, ids, said, time.time())
 
     def tag(self, sounds: PathLike | Iterable[PathLike], *tags: str) -> None:
         """Give sounds tags; arguments and errors as of `correct`."""
-        from samplemind.library.places import audio_ids
+        from samplemind.library.places import changing
         from samplemind.library.tags import add_tags
 
-        with self.database.writing() as session:
-            add_tags(session, audio_ids(session, _named(sounds)), tags)
+        with changing(self.database, _named(sounds)) as (session, ids):
+            add_tags(session, ids, tags)
 
     def untag(self, sounds: PathLike | Iterable[PathLike], *tags: str) -> None:
         """Take tags from sounds; arguments and errors as of `correct`."""
-        from samplemind.library.places import audio_ids
+        from samplemind.library.places import changing
         from samplemind.library.tags import remove_tags
 
-        with self.database.writing() as session:
-            remove_tags(session, audio_ids(session, _named(sounds)), tags)
+        with changing(self.database, _named(sounds)) as (session, ids):
+            remove_tags(session, ids, tags)
 
     @property
     def engine(self) -> AudioEngine:

@@ -19,11 +19,17 @@ from sqlalchemy import BigInteger, Dialect, Float, ForeignKey, Index, Integer, L
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from samplemind.errors import LibraryError
+
 _HALVES: Final = range(0xD800, 0xE000)
 """Half characters: what Python makes of bytes that are no text, and Windows allows in names. No database takes them."""
-_OUT: Final = {half: half + 0x102000 for half in _HALVES}
-"""Each is kept as one of the last private characters of Unicode."""
-_BACK: Final = {private: half for half, private in _OUT.items()}
+_BACK: Final = {half + 0x101000: half for half in _HALVES}
+"""Each is kept as a private character, below the last of all, which searching takes for the end of a text."""
+_OUT: Final = {half: chr(private) for private, half in _BACK.items()} | {
+    # These characters themselves are kept as the two halves that UTF-16 makes of them.
+    private: "".join(chr(half + 0x101000) for half in (0xD7C0 + (private >> 10), 0xDC00 + (private & 0x3FF)))
+    for private in _BACK
+}
 _FAST: Final = 1
 """zlib's level: half the size of a document, at a fifth of the time of the best."""
 
@@ -43,7 +49,12 @@ class FileName(TypeDecorator[str]):
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:
         """And back."""
-        return value if value is None or value.isascii() else value.translate(_BACK)
+        if value is None or value.isascii():
+            return value
+        back = value.translate(_BACK)
+        return (
+            value if back == value else back.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+        )
 
 
 class Document(TypeDecorator[dict[str, Any]]):
@@ -60,7 +71,10 @@ class Document(TypeDecorator[dict[str, Any]]):
         """And back."""
         if value is None:
             return None
-        document: dict[str, Any] = msgspec.json.decode(zlib.decompress(value))
+        try:
+            document: dict[str, Any] = msgspec.json.decode(zlib.decompress(value))
+        except (zlib.error, msgspec.DecodeError) as error:
+            raise LibraryError(f"a document in the library is damaged ({error}): bring back a copy of it") from error
         return document
 
 
@@ -80,12 +94,15 @@ class Base(DeclarativeBase):
 
 # SQLite counts rows up only where the type is exactly INTEGER.
 _Id: Final = BigInteger().with_variant(Integer(), "sqlite")
+# A number is not given a second time: what was forgotten during a scan must not be taken for what was added since.
+_NUMBERED_ONCE: Final = {"sqlite_autoincrement": True}
 
 
 class Root(Base):
     """A folder that was scanned."""
 
     __tablename__ = "roots"
+    __table_args__ = _NUMBERED_ONCE
 
     id: Mapped[int] = mapped_column(_Id, primary_key=True)
     path: Mapped[str] = mapped_column(FileName, unique=True)
@@ -101,7 +118,11 @@ class File(Base):
     """A file below a root, once seen; a file that is gone stays, as missing."""
 
     __tablename__ = "files"
-    __table_args__ = (Index(None, "root_id", "path", unique=True), Index(None, "named_sound", "audio_id"))
+    __table_args__ = (
+        Index(None, "root_id", "path", unique=True),
+        Index(None, "named_sound", "audio_id"),
+        _NUMBERED_ONCE,
+    )
 
     id: Mapped[int] = mapped_column(_Id, primary_key=True)
     root_id: Mapped[int] = mapped_column(ForeignKey("roots.id", ondelete="CASCADE"))
@@ -137,6 +158,7 @@ class Audio(Base):
     """A sound: what search finds."""
 
     __tablename__ = "audio"
+    __table_args__ = _NUMBERED_ONCE
 
     id: Mapped[int] = mapped_column(_Id, primary_key=True)
     digest: Mapped[str] = mapped_column(unique=True)

@@ -2,24 +2,47 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from samplemind.audio import StatKey, file_digest, stat_key
 from samplemind.errors import FileAccessError, NotInLibraryError
 from samplemind.library import folders
+from samplemind.library.database import Database
 from samplemind.library.folders import Place
 from samplemind.library.groups import groups
 from samplemind.library.model import Audio, File
 from samplemind.library.stamps import stamp
 
 _DIGEST: Final = re.compile(r"[0-9a-f]{4,64}")
+
+
+@contextlib.contextmanager
+def changing(database: Database, arguments: Iterable[str]) -> Iterator[tuple[Session, list[int]]]:
+    """A session that writes, and the ids of the sounds that are meant, as of `audio_ids`.
+
+    Files may have to be read to find them, and so they are found before, while others can write.
+
+    Raises:
+        NotInLibraryError: as `audio_ids`; or others took one of the sounds out of the library meanwhile.
+    """
+    with database.reading() as session:
+        ids = audio_ids(session, arguments)
+    with database.writing() as session:
+        there = sum(
+            session.scalar(select(func.count()).select_from(Audio).where(Audio.id.in_(some))) or 0
+            for some in groups(ids)
+        )
+        if there < len(ids):
+            raise NotInLibraryError("a sound was taken out of the library just now; nothing was changed, try again")
+        yield session, ids
 
 
 def audio_at(session: Session, argument: str) -> int:

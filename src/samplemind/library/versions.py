@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -26,8 +27,9 @@ def prepare(database: Database) -> None:
 
     Raises:
         LibraryVersionError: the database was written by a newer version, or is to be upgraded first.
+        LibraryError: it can't be read, or made.
     """
-    if database.path is None or database.path.exists():
+    if database.exists():
         with database.reader() as connection:
             found = revision(connection)
         if found == HEAD:
@@ -59,7 +61,7 @@ def migrate(database: Database, target: str = HEAD) -> Path | None:
             _require_known(each)
         copy = None
         if found is not None and database.path is not None:
-            copy = database.path.with_name(f"{database.path.stem}-{found}-{time.strftime('%Y%m%d-%H%M%S')}.db")
+            copy = _free(database.path.with_name(f"{database.path.stem}-{found}-{time.strftime('%Y%m%d-%H%M%S')}.db"))
             backup(database, copy)
         _run(connection, target, down=target == "base" or (found is not None and found > target))
         return copy
@@ -71,6 +73,12 @@ def revision(connection: Connection) -> str | None:
         return None
     found: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
     return found
+
+
+def _free(path: Path) -> Path:
+    """A path, or one like it where nothing is."""
+    others = (path.with_stem(f"{path.stem}-{number}") for number in itertools.count(2))
+    return next(each for each in itertools.chain([path], others) if not each.exists())
 
 
 def _require_known(found: str | None) -> None:

@@ -12,7 +12,8 @@ from typing import Literal
 def connect(path: Path, mode: Literal["ro", "rw"], *, timeout: float) -> sqlite3.Connection:
     """Open a database that is there, by an absolute path: to read it, or to write as well.
 
-    A connection that only reads never writes the log back when it is closed: it has no right to the file.
+    A connection that only reads never writes the log back when it is closed: it has no right to the file. One that may
+    only read, as far as this user goes, and finds no log, does not see what others write later.
 
     Args:
         path: the file.
@@ -22,15 +23,33 @@ def connect(path: Path, mode: Literal["ro", "rw"], *, timeout: float) -> sqlite3
     Raises:
         sqlite3.Error: there is none, or it can't be opened.
     """
-    # Reading a log needs a file beside it. Where none can be made and none is there, nobody writes either.
-    options = f"mode={mode}" if is_writable(path) else "mode=ro&immutable=1"
+    options = f"mode={mode}"
+    if not is_writable(path):
+        # To read, SQLite makes a log, or would if it could, with no more rights than the file has: others who may write
+        # could not. What is in a log that is there must be read.
+        options = "mode=ro" if os.path.exists(f"{path}-wal") else "mode=ro&immutable=1"
     address = f"{path.as_uri()}?{options}"
     return sqlite3.connect(address, uri=True, timeout=timeout, isolation_level=None, check_same_thread=False)
 
 
 def is_writable(path: Path) -> bool:
-    """Whether files can be made beside this one."""
-    return os.access(path.parent, os.W_OK)
+    """Whether a file is there that this user can write, and files can be made beside it."""
+    return os.access(path.parent, os.W_OK) and os.access(path, os.W_OK)
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the names of its files outlive a power cut, where that has to be asked for.
+
+    Raises:
+        OSError: it can't be.
+    """
+    if os.name == "nt":  # which opens no folders
+        return
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 def identity(path: Path) -> tuple[int, int] | None:

@@ -42,6 +42,7 @@ def upgrade() -> None:
         sa.Column("root_midi", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_audio"),
         sa.UniqueConstraint("digest", name="uq_audio_digest"),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_audio_added_at", "audio", ["added_at"])
     op.create_index("ix_audio_duration_s", "audio", ["duration_s"])
@@ -86,6 +87,7 @@ def upgrade() -> None:
         sa.Column("missing_since", REAL, nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_roots"),
         sa.UniqueConstraint("path", name="uq_roots_path"),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "analyses",
@@ -140,6 +142,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["audio_id"], ["audio.id"], name="fk_files_audio_id"),
         sa.ForeignKeyConstraint(["root_id"], ["roots.id"], name="fk_files_root_id", ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name="pk_files"),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_files_audio_id", "files", ["audio_id"])
     op.create_index("ix_files_digest", "files", ["digest"])
