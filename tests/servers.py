@@ -155,12 +155,13 @@ class PostgresServer:
                 self._process.wait()
             self._process = None
 
-    def new_database(self, *, like: str | None = None) -> str:
+    def new_database(self, *, like: str | None = None, encoding: str | None = None) -> str:
         """Make a database, empty or a copy of one that nobody is connected to, and return its address."""
         self._made += 1
         name = f"test_{self._made}"
         template = "template0" if like is None else like.rpartition("/")[2]
-        self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        other = f" ENCODING '{encoding}' LOCALE 'C' LOCALE_PROVIDER libc" if encoding else ""
+        self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"{other}')
         return f"postgresql://postgres@127.0.0.1:{self.port}/{name}"
 
     def drop(self, url: str) -> None:

@@ -840,6 +840,15 @@ class TestPostgres:
             with pytest.raises(LibraryError, match="postgresql://"):
                 Database(address)
 
+    @pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
+    def test_an_encoding_that_has_not_every_name(self, postgres_server: PostgresServer, encoding: str) -> None:
+        url = postgres_server.new_database(encoding=encoding)
+        database = Database(url)
+        with pytest.raises(LibraryError, match=f"encoded in {encoding}.*UTF8"), database.reading():
+            pass
+        database.close()
+        postgres_server.drop(url)
+
     def test_more_sessions_than_connections(self, postgres_server: PostgresServer) -> None:
         url = postgres_server.new_database()
         database = Database(url, write_timeout_s=0.3)

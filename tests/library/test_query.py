@@ -205,7 +205,7 @@ def test_dates(text: str, expected: Days | Within) -> None:
         ('name:"my kick*"', Glob("my kick*")),
         ("path:Drums/Kicks/", Below("Drums/Kicks")),
         ("path:C:/Sounds", Below("C:/Sounds")),
-        ("path:*/Kicks/*", Glob("*/Kicks/*")),
+        ("path:*kicks*", Glob("*kicks*")),
         ("id:3F9A", Prefix("3f9a")),
         ("level:detailed", Text("detailed")),
         ("is:missing", Text("missing")),
@@ -215,6 +215,10 @@ def test_dates(text: str, expected: Days | Within) -> None:
 )
 def test_words(query: str, expected: Value) -> None:
     assert values(query) == (expected,)
+
+
+def test_a_folder_at_whatever_depth_may_be_the_first() -> None:
+    assert values("path:*/Kicks/*") == (Glob("*/Kicks/*"), Glob("Kicks/*"))
 
 
 # Errors.

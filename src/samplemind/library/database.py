@@ -13,7 +13,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import URL, Connection, create_engine, event, exc, make_url, text
 from sqlalchemy.orm import Session
@@ -100,7 +100,12 @@ class Database:
             url = _postgres_url(str(place))
             self.name = url.render_as_string(hide_password=True)
             try:
-                self._writer = create_engine(url.set(drivername="postgresql+psycopg"), pool_timeout=write_timeout_s)
+                self._writer = create_engine(
+                    url.set(drivername="postgresql+psycopg"),
+                    pool_timeout=write_timeout_s,
+                    connect_args={"client_encoding": "utf8"},
+                )
+                event.listen(self._writer, "connect", self._require_utf8)
                 # A session reads what is there at one moment, as in SQLite; a writer what is there when it is its turn.
                 self._reader = self._writer.execution_options(
                     isolation_level="REPEATABLE READ", postgresql_readonly=True
@@ -219,6 +224,12 @@ class Database:
                 if self.path is not None and self.path.exists():
                     ends.enter_context(self._reader.connect())
             yield
+
+    def _require_utf8(self, connection: Any, record: ConnectionPoolEntry) -> None:
+        """Refuse a database of PostgreSQL that can't keep every name, or would not know what it keeps."""
+        encoding = connection.info.parameter_status("server_encoding")
+        if encoding != "UTF8":
+            raise LibraryError(f"the library {self.name} is encoded in {encoding}: it must be made with ENCODING UTF8")
 
     def _connect_to_read(self) -> sqlite3.Connection:
         if self.path is None:
