@@ -217,10 +217,6 @@ def test_words(query: str, expected: Value) -> None:
     assert values(query) == (expected,)
 
 
-def test_a_folder_at_whatever_depth_may_be_the_first() -> None:
-    assert values("path:*/Kicks/*") == (Glob("*/Kicks/*"), Glob("Kicks/*"))
-
-
 # Errors.
 
 

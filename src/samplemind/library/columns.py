@@ -86,4 +86,6 @@ def _like(column: Column, pattern: str, sqlite: bool) -> ColumnElement[bool]:
     for sign in "\\%_":
         pattern = pattern.replace(sign, f"\\{sign}")
     written = pattern.replace("*", "%").replace("?", "_")
+    if written.startswith("%/"):  # what is directly below the root is below no slash
+        column = "/" + column
     return column.like(written, escape="\\") if sqlite else column.ilike(written, escape="\\")

@@ -113,8 +113,7 @@ def _glob(text: str) -> tuple[Value, ...]:
 
 def _path(text: str) -> tuple[Value, ...]:
     if set(text) & set("*?"):
-        # A folder that lies directly in the one that was scanned is below no other.
-        return (Glob(text), Glob(text[2:])) if text.startswith("*/") else (Glob(text),)
+        return (Glob(text),)
     folder = text.rstrip("/")
     return (Below(folder),) if folder else ()
 
