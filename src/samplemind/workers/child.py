@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import faulthandler
 import os
 import signal
@@ -19,11 +20,12 @@ from samplemind.cache.disk import DiskTier
 from samplemind.errors import AnalysisError
 from samplemind.pipeline import analyze_file
 from samplemind.plain import from_plain
+from samplemind.result import AudioFeatures
 from samplemind.version import __version__
 from samplemind.warmup import warm_up
 from samplemind.workers.fetch import STALL_S, analyze_url
 from samplemind.workers.limits import MEGABYTE, die_with, give_way, limit_cpu, limit_memory
-from samplemind.workers.protocol import receive, send
+from samplemind.workers.protocol import BUFFER_BYTES, receive, send
 from samplemind.workers.remote import is_url
 from samplemind.workers.task import Task
 
@@ -33,7 +35,7 @@ def main() -> None:
     faulthandler.enable()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
     # What libraries print must not end up among the answers.
-    questions, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    questions, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb", BUFFER_BYTES)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
     with contextlib.suppress(BrokenPipeError):
@@ -61,7 +63,8 @@ def serve(questions: BinaryIO, answers: BinaryIO) -> None:
                 cache.stored()
             continue
         per_mb = question[0]["cpu_s_per_mb"]
-        for path, cpu_s in question[0]["files"]:
+        files = question[0]["files"]
+        for number, (path, cpu_s) in enumerate(files, start=1):
             send(answers, {"start": path})
             limit_cpu(cpu_s)
 
@@ -70,9 +73,10 @@ def serve(questions: BinaryIO, answers: BinaryIO) -> None:
                 limit_cpu(cpu_s + size / MEGABYTE * per_mb)
 
             answer, blobs = _answer(path, task, cache, sized)
-            send(answers, answer, blobs)
             if "exhausted" in answer:
+                send(answers, answer)
                 sys.exit(1)  # what is left in memory is of no use to the next file
+            send(answers, answer, blobs, more=number < len(files))
 
 
 def _folder(task: Task) -> Path | None:
@@ -124,11 +128,20 @@ def _answer(
         "keys": list(entries),
         "counts": cache.counted() if cache else {},
     }
-    # The path is in the line: it may hold bytes that are no text.
-    blobs = [msgspec.json.encode({**analysis.features.to_dict(), "path": None}), *entries.values()]
-    if analysis.features.series is not None:
-        import numpy as np
-        from safetensors.numpy import save
+    features, series = analysis.features, analysis.features.series
+    if series is None:
+        return answer, [_document(features), *entries.values()]
+    import numpy as np
+    from safetensors.numpy import save
 
-        blobs.append(save({name: np.ascontiguousarray(rows) for name, rows in analysis.features.series.items()}))
-    return answer, blobs
+    document = _document(dataclasses.replace(features, series=None))
+    packed = save({name: np.ascontiguousarray(rows) for name, rows in series.items()})
+    return answer, [document, *entries.values(), packed]
+
+
+def _document(features: AudioFeatures) -> bytes:
+    """The document as JSON. A path that is no text is left empty: the line has it."""
+    try:
+        return msgspec.json.encode(features)
+    except UnicodeEncodeError:
+        return _document(dataclasses.replace(features, path=""))

@@ -19,8 +19,8 @@ from samplemind.workers.task import Task
 
 _LOOK_S: Final = 0.1
 """How often workers are looked after."""
-_QUEUED: Final = 256
-"""Outcomes that wait for a slow reader before the workers do."""
+_QUEUED: Final = 16
+"""Groups of outcomes that wait for a slow reader before the workers do."""
 _FALSE_STARTS: Final = 3
 """Workers in a row that die before they are ready until it is no accident, if none ever was ready."""
 _FALSE_RESTARTS: Final = 20
@@ -146,7 +146,7 @@ class _Run:
         self._pool = pool
         self._known = known
         self._store = store
-        self._results: queue.Queue[Outcome | BaseException | None] = queue.Queue(_QUEUED)
+        self._results: queue.Queue[list[Outcome] | BaseException | None] = queue.Queue(_QUEUED)
 
     def outcomes(self, threads: int) -> Iterator[Outcome]:
         """Outcomes, until so many threads are done."""
@@ -154,8 +154,8 @@ class _Run:
             item = self._results.get()
             if item is None:
                 threads -= 1
-            elif isinstance(item, Outcome):
-                yield item
+            elif isinstance(item, list):
+                yield from item
             else:
                 raise item
 
@@ -170,7 +170,7 @@ class _Run:
                 if outcome is None:
                     self.line.add(path)
                 else:
-                    self._put(outcome)
+                    self._put([outcome])
 
     def mind(self) -> None:
         """A thread's work: groups from the line through a worker."""
@@ -180,8 +180,7 @@ class _Run:
                     found = list(minder.outcomes(group))
                     self._store(found)
                     group = minder.stored()
-                    for outcome in found:
-                        self._put(outcome)
+                    self._put(found)
 
     @contextlib.contextmanager
     def _telling(self) -> Iterator[None]:
@@ -192,7 +191,7 @@ class _Run:
         finally:
             self._put(None)
 
-    def _put(self, item: Outcome | BaseException | None) -> None:
+    def _put(self, item: list[Outcome] | BaseException | None) -> None:
         while not self._pool.is_stopped():
             with contextlib.suppress(queue.Full):
                 self._results.put(item, timeout=_LOOK_S)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import signal
 import subprocess  # nosec B404
@@ -22,7 +23,7 @@ from samplemind.plain import to_plain
 from samplemind.result import AudioFeatures
 from samplemind.version import __version__
 from samplemind.workers.limits import WorkerLimits
-from samplemind.workers.protocol import receive, send
+from samplemind.workers.protocol import BUFFER_BYTES, receive, send
 from samplemind.workers.remote import shown
 from samplemind.workers.task import Task
 
@@ -34,6 +35,8 @@ _START_S: Final = 180.0
 _ALLOCATION: Final = {"MALLOC_MMAP_THRESHOLD_": str(32 * 2**20), "MALLOC_TRIM_THRESHOLD_": str(128 * 2**20)}
 """Variables that the GNU C library reads: keep what a file's blocks took for the next ones. Getting it from the system
 anew took a quarter of a worker's time."""
+
+_DOCUMENTS: Final = msgspec.json.Decoder(AudioFeatures)
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,7 @@ class WorkerProcess:
         # No shell, and nothing of the user's among the arguments.
         self._process = subprocess.Popen(  # nosec B603
             [sys.executable, "-P", "-m", "samplemind.worker"],
+            bufsize=BUFFER_BYTES,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._words,
@@ -213,11 +217,11 @@ def _outcome(message: dict[str, Any], blobs: list[bytes]) -> Outcome:
         kind = getattr(errors, message["error"]["type"], InternalError)
         return Outcome(path, kind(shown(path), message["error"]["reason"]))
     document, *blobs = blobs
-    features = AudioFeatures.from_dict({**msgspec.json.decode(document), "path": message["path"]})
+    features = _DOCUMENTS.decode(document)
+    if features.path != message["path"]:  # it is no text
+        features = dataclasses.replace(features, path=message["path"])
     keys = message["keys"]
     if len(blobs) > len(keys):
-        import dataclasses
-
         from safetensors.numpy import load
 
         features = dataclasses.replace(features, series=load(blobs[-1]))

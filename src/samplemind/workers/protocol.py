@@ -9,9 +9,18 @@ from typing import IO, Any, Final
 LONGEST_LINE: Final = 2**26
 """Bytes of JSON in one message; a document with all onsets of a day is far below."""
 
+BUFFER_BYTES: Final = 2**16
+"""As much as a pipe holds on Linux: a document goes through it in one piece."""
 
-def send(stream: IO[bytes], message: dict[str, Any], blobs: Sequence[bytes] = ()) -> None:
+
+def send(stream: IO[bytes], message: dict[str, Any], blobs: Sequence[bytes] = (), *, more: bool = False) -> None:
     """Write one message.
+
+    Args:
+        stream: a pipe.
+        message: what JSON can say.
+        blobs: bytes to go with it.
+        more: another message follows at once, and takes this one along.
 
     Raises:
         OSError: the other side is gone.
@@ -19,7 +28,8 @@ def send(stream: IO[bytes], message: dict[str, Any], blobs: Sequence[bytes] = ()
     # Only ASCII, so that the odd bytes of a path come through as they are.
     line = json.dumps({**message, "sizes": [len(blob) for blob in blobs]}).encode() + b"\n"
     stream.write(b"".join([line, *blobs]))
-    stream.flush()
+    if not more:
+        stream.flush()
 
 
 def receive(stream: IO[bytes]) -> tuple[dict[str, Any], list[bytes]] | None:
