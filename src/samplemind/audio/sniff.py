@@ -61,7 +61,7 @@ def describe_text(file: BinaryIO) -> str | None:
         if head.lower().startswith(start):
             return words
     # The last character may have been cut in two.
-    text = head.decode("utf-8-sig", "replace").rstrip("\ufffd")
+    text = head.decode("utf-8-sig", "replace").removesuffix("\ufffd")
     is_text = all(character.isprintable() or character.isspace() for character in text)
     return "text, not audio" if is_text and "\ufffd" not in text else None
 

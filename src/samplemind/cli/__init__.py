@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from samplemind.cli import cache, collection, library
+from samplemind.cli import cache, collection, keys, library
 from samplemind.cli.analyze import analyze
 from samplemind.cli.audit import audit
 from samplemind.cli.commands import Commands
@@ -24,6 +24,7 @@ from samplemind.cli.scan import scan, watch
 from samplemind.cli.search import SETTINGS as SEARCH_SETTINGS
 from samplemind.cli.search import search
 from samplemind.cli.separate import separate
+from samplemind.cli.serve import serve
 from samplemind.cli.set import set_
 from samplemind.cli.tag import tag
 from samplemind.cli.terminal import TERMINATED, prepare_streams, show_warning
@@ -52,6 +53,8 @@ app.command()(tag)
 app.add_typer(collection.app, name="collection")
 app.command()(audit)
 app.add_typer(library.app, name="library")
+app.command()(serve)
+app.add_typer(keys.app, name="keys")
 app.add_typer(cache.app, name="cache")
 
 

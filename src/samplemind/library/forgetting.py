@@ -73,6 +73,11 @@ def forget_root(session: Session, root: str, *, really: bool) -> Forgotten:
     return forgotten
 
 
+def forget_file(session: Session, file_id: int) -> Forgotten:
+    """Forget one file; its sound, too, if it has no others and its user has said nothing of it."""
+    return _forget(session, lambda file: file.id == file_id, really=True)
+
+
 def _away(session: Session) -> dict[int, str]:
     """Folders of which nothing is left, by id: not there, or empty as the place of a drive that is not mounted."""
     files = select(File.id).where(File.root_id == Root.id)

@@ -264,18 +264,80 @@ class Job(Base):
     """A piece of work that takes a while: what it is, how far it came, how it ended."""
 
     __tablename__ = "jobs"
+    __table_args__ = (Index(None, "kind", "subject"),)
 
     id: Mapped[int] = mapped_column(_Id, primary_key=True)
     kind: Mapped[str]
+    """scan, analysis or batch."""
     state: Mapped[str] = mapped_column(index=True)
-    """running, done, failed or interrupted."""
+    """queued, running, done, failed, cancelled, quarantined; interrupted, of a scan that was not a service's."""
     subject: Mapped[str] = mapped_column(FileName)
-    """What it works on."""
+    """What it works on: folders, or the digest of a file's bytes."""
     level: Mapped[str | None]
     totals: Mapped[dict[str, Any] | None] = mapped_column(Document)
+    error: Mapped[str | None]
+    """Class of the error by which it failed."""
     reason: Mapped[str | None] = mapped_column(FileName)
     """Why it failed."""
-    started_at: Mapped[float]
+    created_at: Mapped[float]
+    started_at: Mapped[float | None]
     seen_at: Mapped[float]
     """When it last said that it lives."""
     ended_at: Mapped[float | None]
+    ticket: Mapped[str | None] = mapped_column(unique=True)
+    """Its name for who asked a service for it."""
+    owner: Mapped[str | None] = mapped_column(index=True)
+    """Who asked: the id of a key."""
+    batch_id: Mapped[int | None] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), index=True)
+    """The job of which it is a part."""
+    lease: Mapped[str | None] = mapped_column(index=True)
+    """The service that has it in hand."""
+    leased_until: Mapped[float | None]
+    deaths: Mapped[int] = mapped_column(default=0)
+    """How many services died with it in hand."""
+    version: Mapped[int] = mapped_column(default=0)
+    """How often it changed."""
+
+
+class Key(Base):
+    """Who may use a service, and for what."""
+
+    __tablename__ = "keys"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    digest: Mapped[str]
+    """SHA-256 of its secret part, which is random and long, hexadecimal."""
+    scope: Mapped[str]
+    """read, write or admin."""
+    name: Mapped[str]
+    """What its maker calls it."""
+    created_at: Mapped[float]
+    revoked_at: Mapped[float | None]
+
+
+class SignIn(Base):
+    """A browser that showed a key, and shows a cookie since."""
+
+    __tablename__ = "sign_ins"
+
+    digest: Mapped[str] = mapped_column(primary_key=True)
+    """SHA-256 of the cookie's value, hexadecimal."""
+    key_id: Mapped[str] = mapped_column(ForeignKey("keys.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[float]
+    expires_at: Mapped[float] = mapped_column(index=True)
+
+
+class Receipt(Base):
+    """What was answered to a request that may be sent again."""
+
+    __tablename__ = "receipts"
+
+    owner: Mapped[str] = mapped_column(primary_key=True)
+    """Whose request it was: the id of a key."""
+    key: Mapped[str] = mapped_column(primary_key=True)
+    """The name that they gave it."""
+    request: Mapped[str]
+    """Digest of what was asked."""
+    status: Mapped[int]
+    answer: Mapped[dict[str, Any]] = mapped_column(Document)
+    created_at: Mapped[float] = mapped_column(index=True)

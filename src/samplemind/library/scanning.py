@@ -142,11 +142,11 @@ class Scan:
         now = time.time()
         with self._database.writing() as session:
             killed = (Job.kind == "scan") & (Job.state == "running") & (Job.seen_at < now - _ABANDONED_S)
+            killed &= Job.ticket.is_(None)  # a service minds its own
             session.execute(update(Job).where(killed).values(state="interrupted", ended_at=now))
             subject = os.pathsep.join(self._paths)
-            job = Job(
-                kind="scan", state="running", subject=subject, level=str(self._level), started_at=now, seen_at=now
-            )
+            job = Job(kind="scan", state="running", subject=subject, level=str(self._level), seen_at=now)
+            job.created_at = job.started_at = now
             session.add(job)
             session.flush()
             self._job = job.id

@@ -17,12 +17,14 @@ import msgspec
 from samplemind.cache import Tier
 from samplemind.cache.collecting import BusyError, CollectingCache
 from samplemind.cache.disk import DiskTier
-from samplemind.errors import AnalysisError
+from samplemind.errors import AnalysisError, OutputError
+from samplemind.features.levels import AnalysisLevel
 from samplemind.pipeline import analyze_file
 from samplemind.plain import from_plain
 from samplemind.result import AudioFeatures
 from samplemind.version import __version__
 from samplemind.warmup import warm_up
+from samplemind.workers.drawing import KINDS, draw
 from samplemind.workers.fetch import STALL_S, analyze_url
 from samplemind.workers.limits import MEGABYTE, die_with, give_way, limit_cpu, limit_memory
 from samplemind.workers.protocol import BUFFER_BYTES, receive, send
@@ -62,8 +64,16 @@ def serve(questions: BinaryIO, answers: BinaryIO) -> None:
             if cache is not None:
                 cache.stored()
             continue
+        if "draw" in question[0]:
+            limit_cpu(question[0]["cpu_s"])
+            answer, blobs = _drawn(question[0], task)
+            send(answers, answer, blobs)
+            if "exhausted" in answer:
+                sys.exit(1)
+            continue
         per_mb = question[0]["cpu_s_per_mb"]
         files = question[0]["files"]
+        level = AnalysisLevel(question[0]["level"] or task.level)
         for number, (path, cpu_s) in enumerate(files, start=1):
             send(answers, {"start": path})
             limit_cpu(cpu_s)
@@ -72,7 +82,7 @@ def serve(questions: BinaryIO, answers: BinaryIO) -> None:
                 send(answers, {"size": size})
                 limit_cpu(cpu_s + size / MEGABYTE * per_mb)
 
-            answer, blobs = _answer(path, task, cache, sized)
+            answer, blobs = _answer(path, level, task, cache, sized)
             if "exhausted" in answer:
                 send(answers, answer)
                 sys.exit(1)  # what is left in memory is of no use to the next file
@@ -96,13 +106,13 @@ def _tiers(task: Task) -> list[Tier]:
 
 
 def _answer(
-    path: str, task: Task, cache: CollectingCache | None, sized: Callable[[int], None]
+    path: str, level: AnalysisLevel, task: Task, cache: CollectingCache | None, sized: Callable[[int], None]
 ) -> tuple[dict[str, Any], list[bytes]]:
     try:
         if is_url(path):
             analysis = analyze_url(
                 path,
-                level=task.level,
+                level=level,
                 cache=cache,
                 limits=task.limits,
                 series=task.series,
@@ -111,7 +121,7 @@ def _answer(
                 stall_s=STALL_S,
             )
         else:
-            analysis = analyze_file(path, level=task.level, cache=cache, limits=task.limits, series=task.series)
+            analysis = analyze_file(path, level=level, cache=cache, limits=task.limits, series=task.series)
     except MemoryError:
         return {"exhausted": path}, []
     except AnalysisError as error:
@@ -137,6 +147,19 @@ def _answer(
     document = _document(dataclasses.replace(features, series=None))
     packed = save({name: np.ascontiguousarray(rows) for name, rows in series.items()})
     return answer, [document, *entries.values(), packed]
+
+
+def _drawn(question: dict[str, Any], task: Task) -> tuple[dict[str, Any], list[bytes]]:
+    path = question["draw"]
+    try:
+        drawing = from_plain(KINDS[question["kind"]], question["drawing"])
+        return {"end": path}, [draw(path, drawing, limits=task.limits)]
+    except MemoryError:
+        return {"exhausted": path}, []
+    except OutputError as error:
+        return {"end": path, "unwritten": str(error)}, []
+    except AnalysisError as error:
+        return {"end": path, "error": {"type": type(error).__name__, "reason": error.reason}}, []
 
 
 def _document(features: AudioFeatures) -> bytes:

@@ -11,6 +11,8 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Final
 
 from samplemind.errors import CrashError, WorkerStartError
+from samplemind.features.levels import AnalysisLevel, outputs_of
+from samplemind.workers.drawing import Drawing, placed
 from samplemind.workers.limits import WorkerLimits
 from samplemind.workers.order import Line
 from samplemind.workers.process import Outcome, WorkerDiedError, WorkerProcess
@@ -206,8 +208,19 @@ class Minder:
         self._worker: WorkerProcess | None = None
         self._later: list[tuple[str, int]] = []
 
-    def outcomes(self, group: Iterable[tuple[str, int]]) -> Iterator[Outcome]:
-        """An outcome for each file but those that `stored` gives back."""
+    def outcomes(self, group: Iterable[tuple[str, int]], *, level: AnalysisLevel | None = None) -> Iterator[Outcome]:
+        """An outcome for each file but those that `stored` gives back.
+
+        Args:
+            group: files with their sizes in bytes.
+            level: how much to find out; the task's level if None.
+
+        Raises:
+            LevelUnavailableError: this version can't compute the level.
+            WorkerStartError: no worker can be started.
+        """
+        if level is not None:
+            outputs_of(level)  # told here, because a worker would die over it
         left = deque(group)
         if self._worker is not None and not self._worker.alive:  # it died while it had nothing to do
             self.close()
@@ -216,7 +229,7 @@ class Minder:
             worker = self._worker = self._worker or self._started()
             together = [left[0]] if suspect is not None else list(left)
             try:
-                for outcome in worker.outcomes(together):
+                for outcome in worker.outcomes(together, level=level):
                     file = left.popleft()
                     suspect = None
                     if outcome is None:
@@ -233,6 +246,38 @@ class Minder:
                     left.popleft()
                     yield Outcome(path, CrashError(shown(path), str(death)))
                 suspect = path if suspect is None else None
+
+    def drawn(self, path: str, size: int, drawing: Drawing) -> bytes:
+        """Draw a file; a worker that dies over it is followed by another one, once.
+
+        Args:
+            path: the file.
+            size: its size in bytes, by which it is given time.
+            drawing: what. A preview is at its target only when it is whole; meanwhile it is beside it, in a file whose
+                name ends in ".part".
+
+        Returns:
+            Of peaks a JSON document, of a spectrogram a PNG file, of a preview nothing.
+
+        Raises:
+            AnalysisError: the file can't be decoded, or is beyond a limit.
+            OutputError: the preview can't be written.
+            WorkerStartError: no worker can be started, or the pool was stopped.
+        """
+        if self._worker is not None and not self._worker.alive:  # it died while it had nothing to do
+            self.close()
+        reason = ""
+        for _ in range(2):
+            worker = self._worker = self._worker or self._started()
+            try:
+                with placed(drawing) as place:
+                    return worker.drawn(path, size, place)
+            except WorkerDiedError as death:
+                self.close()
+                if self._pool.is_stopped():
+                    raise WorkerStartError("the workers were called off") from death
+                reason = str(death)
+        raise CrashError(shown(path), reason)
 
     def stored(self) -> list[tuple[str, int]]:
         """The outcomes are where other processes find them; they need not wait for this worker any more.

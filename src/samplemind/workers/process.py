@@ -18,10 +18,12 @@ from typing import Any, Final
 import msgspec
 
 from samplemind import errors
-from samplemind.errors import AnalysisError, InternalError
+from samplemind.errors import AnalysisError, InternalError, OutputError
+from samplemind.features.levels import AnalysisLevel
 from samplemind.plain import to_plain
 from samplemind.result import AudioFeatures
 from samplemind.version import __version__
+from samplemind.workers.drawing import Drawing
 from samplemind.workers.limits import WorkerLimits
 from samplemind.workers.protocol import BUFFER_BYTES, receive, send
 from samplemind.workers.remote import shown
@@ -51,7 +53,15 @@ class Outcome:
 
 
 class WorkerDiedError(Exception):
-    """A worker ended before it had answered; the message says why, as far as can be known."""
+    """A worker ended before it had answered; the message says why, as far as can be known.
+
+    Attributes:
+        killed: nothing that it did is known to be the reason: it was killed, and not by its parent.
+    """
+
+    def __init__(self, reason: str, *, killed: bool = False) -> None:
+        super().__init__(reason)
+        self.killed = killed
 
 
 class WorkerProcess:
@@ -66,6 +76,7 @@ class WorkerProcess:
         self._verdict: str | None = None
         self._deadline = time.monotonic() + _START_S
         self._patience = _START_S
+        self._cpu_s = 0.0
         self._idle_bytes: int | None = None
         self._guard = threading.Lock()
         self._words = tempfile.TemporaryFile()  # noqa: SIM115 (closed by `close`)
@@ -95,8 +106,14 @@ class WorkerProcess:
             self._deadline = float("inf")
             self._idle_bytes = self._resident()
 
-    def outcomes(self, files: Iterable[tuple[str, int]]) -> Iterator[Outcome | None]:
-        """Have it analyse files, given with their sizes in bytes.
+    def outcomes(
+        self, files: Iterable[tuple[str, int]], *, level: AnalysisLevel | None = None
+    ) -> Iterator[Outcome | None]:
+        """Have it analyse files.
+
+        Args:
+            files: paths with their sizes in bytes.
+            level: how much to find out; the task's level if None.
 
         Yields:
             An outcome for each file; None for one that another process has in hand: try it again after `stored`.
@@ -109,21 +126,41 @@ class WorkerProcess:
             {
                 "files": [(path, self.limits.cpu_for(size)) for path, size in files],
                 "cpu_s_per_mb": self.limits.cpu_s_per_mb,
+                "level": level,
             }
         )
         for _, size in files:
             self._hear()  # that it starts
             self._allow(size)
-            message, blobs = self._hear()
-            while "size" in message:  # of what is elsewhere, only the worker gets to know it
-                self._allow(message["size"])
-                message, blobs = self._hear()
-            with self._guard:
-                self._deadline = float("inf")
-            if "exhausted" in message:
-                self.end(f"needed more than {_gigabytes(self.limits.memory_bytes)} of memory")
-                raise WorkerDiedError(self._why())
+            message, blobs = self._end_of_answer()
             yield None if "busy" in message else _outcome(message, blobs)
+
+    def drawn(self, path: str, size: int, drawing: Drawing) -> bytes:
+        """Have it draw a file of `size` bytes.
+
+        Returns:
+            What `samplemind.workers.drawing.draw` returns.
+
+        Raises:
+            AnalysisError: the file can't be decoded, or is beyond a limit.
+            OutputError: the preview can't be written.
+            WorkerDiedError: it died over the file.
+        """
+        self._tell(
+            {
+                "draw": path,
+                "kind": type(drawing).__name__,
+                "drawing": to_plain(drawing),
+                "cpu_s": self.limits.cpu_for(size),
+            }
+        )
+        self._allow(size)
+        message, blobs = self._end_of_answer()
+        if "unwritten" in message:
+            raise OutputError(message["unwritten"])
+        if "error" in message:
+            raise _error(message)
+        return blobs[0]
 
     def stored(self) -> None:
         """Tell it that others find its answers now.
@@ -133,8 +170,21 @@ class WorkerProcess:
         """
         self._tell({"stored": True})
 
+    def _end_of_answer(self) -> tuple[dict[str, Any], list[bytes]]:
+        message, blobs = self._hear()
+        while "size" in message:  # of what is elsewhere, only the worker gets to know it
+            self._allow(message["size"])
+            message, blobs = self._hear()
+        with self._guard:
+            self._deadline = float("inf")
+        if "exhausted" in message:
+            self.end(f"needed more than {_gigabytes(self.limits.memory_bytes)} of memory")
+            raise self._death()
+        return message, blobs
+
     def _allow(self, size: int) -> None:
         with self._guard:
+            self._cpu_s = self.limits.cpu_for(size)
             self._patience = self.limits.wall_for(size)
             self._deadline = time.monotonic() + self._patience
 
@@ -175,22 +225,27 @@ class WorkerProcess:
         try:
             send(self._process.stdin, message)
         except OSError:
-            raise WorkerDiedError(self._why()) from None
+            raise self._death() from None
 
     def _hear(self) -> tuple[dict[str, Any], list[bytes]]:
         if self._process.stdout is None:
             raise AssertionError("the worker was started with a pipe")
         heard = receive(self._process.stdout)
         if heard is None:
-            raise WorkerDiedError(self._why())
+            raise self._death()
         return heard
 
-    def _why(self) -> str:
+    def _death(self) -> WorkerDiedError:
         status = self._process.wait()
+        # On Windows nothing tells who ended it.
+        killed = hasattr(signal, "SIGKILL") and status == -signal.SIGKILL and self._verdict is None
+        return WorkerDiedError(self._why(status), killed=killed)
+
+    def _why(self, status: int) -> str:
         if self._verdict is not None:
             return self._verdict
         if hasattr(signal, "SIGXCPU") and status == -signal.SIGXCPU:
-            return "used more processor time than its limit"
+            return f"used more than {self._cpu_s:.0f} s of processor time"
         if status < 0:
             with contextlib.suppress(ValueError):
                 return f"crashed: {signal.strsignal(-status) or signal.Signals(-status).name}"
@@ -214,8 +269,7 @@ class WorkerProcess:
 def _outcome(message: dict[str, Any], blobs: list[bytes]) -> Outcome:
     path = message["end"]
     if "error" in message:
-        kind = getattr(errors, message["error"]["type"], InternalError)
-        return Outcome(path, kind(shown(path), message["error"]["reason"]))
+        return Outcome(path, _error(message))
     document, *blobs = blobs
     features = _DOCUMENTS.decode(document)
     if features.path != message["path"]:  # it is no text
@@ -227,6 +281,11 @@ def _outcome(message: dict[str, Any], blobs: list[bytes]) -> Outcome:
         features = dataclasses.replace(features, series=load(blobs[-1]))
     entries = dict(zip(keys, blobs, strict=False))
     return Outcome(path, features, entries, message["counts"], message["computed"])
+
+
+def _error(message: dict[str, Any]) -> AnalysisError:
+    kind: type[AnalysisError] = getattr(errors, message["error"]["type"], InternalError)
+    return kind(shown(message["end"]), message["error"]["reason"])
 
 
 def _gigabytes(count: int) -> str:

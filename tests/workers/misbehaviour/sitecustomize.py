@@ -6,12 +6,29 @@ import sys
 import time
 
 import samplemind.pipeline
+import samplemind.workers.drawing
 
-_original = samplemind.pipeline.analyze_file
+_analyze_file = samplemind.pipeline.analyze_file
+_draw = samplemind.workers.drawing.draw
 
 
 def analyze_file(path, **options):  # type: ignore[no-untyped-def]
-    name = os.path.basename(options.get("name") or path)
+    _misbehave(path, os.path.basename(options.get("name") or path))
+    return _analyze_file(path, **options)
+
+
+def draw(path, drawing, **options):  # type: ignore[no-untyped-def]
+    torn = "torn" in path and getattr(drawing, "target", None)
+    if torn:
+        with open(torn, "wb") as file:
+            file.write(b"fLaC")
+    _misbehave(path, os.path.basename(path))
+    if torn:
+        os.unlink(torn)
+    return _draw(path, drawing, **options)
+
+
+def _misbehave(path, name):  # type: ignore[no-untyped-def]
     if "segfault" in name or ("once" in name and _first_time(path)):
         sys.stderr.write("about to fall\n")
         ctypes.string_at(0)
@@ -35,7 +52,6 @@ def analyze_file(path, **options):  # type: ignore[no-untyped-def]
         hoard = []
         while True:
             hoard.append(b"x" * 2**26)
-    return _original(path, **options)
 
 
 def _first_time(path):  # type: ignore[no-untyped-def]
@@ -47,3 +63,4 @@ def _first_time(path):  # type: ignore[no-untyped-def]
 
 
 samplemind.pipeline.analyze_file = analyze_file
+samplemind.workers.drawing.draw = draw

@@ -1,0 +1,141 @@
+"""Analyses: given if they are known, else promised as a job."""
+
+from __future__ import annotations
+
+import functools
+import time
+from typing import Annotated, Any
+
+import anyio
+from fastapi import APIRouter, Query, Request, Response
+from sqlalchemy.orm import Session
+
+from samplemind.features.levels import AnalysisLevel
+from samplemind.service import audio, jobs
+from samplemind.service.answers import JobOut, Level
+from samplemind.service.caching import once, revalidated
+from samplemind.service.documents import FEATURES, UPLOAD, problems
+from samplemind.service.identity import Caller
+from samplemind.service.known import known
+from samplemind.service.parts import CallerPart, Service, ServicePart
+from samplemind.service.problems import Problem
+from samplemind.service.routes.audio import Name, body_of
+from samplemind.service.routes.jobs import accepted
+from samplemind.service.uploads import Received
+
+router = APIRouter(tags=["analysis"])
+
+Wanted = Annotated[Level, Query(description="How much to find out.")]
+_PROMISED: dict[int | str, dict[str, Any]] = {202: {"model": JobOut, "description": "It is being analysed."}}
+
+
+@router.get("/audio/{audio_id}/analysis", response_class=Response, responses={**FEATURES, **problems(404)})
+def get_analysis(request: Request, service: ServicePart, audio_id: str, level: Wanted = "standard") -> Response:
+    """What was found out about a file at this level, or a higher one."""
+    with service.database.reading() as session:
+        file = audio.stored(session, audio_id)
+        document = known(session, file.row.digest or "", AnalysisLevel(level))
+    if document is None:
+        reason = "it has not been analysed at this level: POST here does it"
+        raise Problem(404, reason, code="not-analyzed")
+    return revalidated(request, document)
+
+
+@router.post(
+    "/audio/{audio_id}/analysis",
+    response_class=Response,
+    responses={**FEATURES, **_PROMISED, **problems(404)},
+)
+def analyze_audio(service: ServicePart, caller: CallerPart, audio_id: str, level: Wanted = "standard") -> Response:
+    """Analyse a file: the answer if it is known, else a job."""
+    wanted = AnalysisLevel(level)
+    with service.database.reading() as session:
+        digest = audio.stored(session, audio_id).row.digest or ""
+        document = known(session, digest, wanted)
+    if document is not None:
+        return once(document)
+    with service.database.writing() as session:
+        job = _submitted(service, session, caller, digest, wanted)
+    service.runner.wake()
+    return accepted(job)
+
+
+@router.post(
+    "/analyze",
+    response_class=Response,
+    responses={**FEATURES, **_PROMISED, **problems(408, 413, 415, 507)},
+    openapi_extra=UPLOAD,
+)
+async def analyze(
+    request: Request,
+    service: ServicePart,
+    caller: CallerPart,
+    level: Wanted = "standard",
+    name: Name = None,
+    wait_s: Annotated[float, Query(ge=0, le=300, description="How long to wait for the answer.")] = 30.0,
+) -> Response:
+    """Take a file in, and wait for what it is: one request for scripts. After a time it becomes a job."""
+    deadline = time.monotonic() + min(wait_s, service.configuration.wait_s)
+    wanted = AnalysisLevel(level)
+    body, form = body_of(request)
+    async with service.uploads.received(body) as received:
+        called = form.name if form is not None else name
+        begin = functools.partial(_begun, service, caller, received, called, wanted)
+        answer = await anyio.to_thread.run_sync(begin)
+    service.measures.count_upload(received.size)
+    if not isinstance(answer, jobs.JobView):
+        return once(answer)
+    service.runner.wake()
+    job = await _ended(service, answer, deadline)
+    if not job.ended:
+        return accepted(job)
+    if job.state != "done":
+        raise _failed(job)
+    find = functools.partial(_known_now, service, received.digest, wanted)
+    return once(await anyio.to_thread.run_sync(find))
+
+
+def _begun(
+    service: Service, caller: Caller, received: Received, name: str | None, level: AnalysisLevel
+) -> dict[str, Any] | jobs.JobView:
+    with service.database.writing() as session:
+        service.uploads.keep(session, received, name)
+        return known(session, received.digest, level) or _submitted(service, session, caller, received.digest, level)
+
+
+def _submitted(service: Service, session: Session, caller: Caller, digest: str, level: AnalysisLevel) -> jobs.JobView:
+    most = service.configuration.queue_length
+    return jobs.submit(session, owner=caller.id, subject=digest, level=level, now=time.time(), most=most)
+
+
+async def _ended(service: Service, job: jobs.JobView, deadline: float) -> jobs.JobView:
+    """The job when it has ended, or the time is over."""
+    while not job.ended:
+        with service.hub.watching(job.ticket) as changed:
+            job = await anyio.to_thread.run_sync(_job, service, job)
+            left = deadline - time.monotonic()
+            if job.ended or left <= 0:
+                break
+            await changed(left)
+    return job
+
+
+def _job(service: Service, job: jobs.JobView) -> jobs.JobView:
+    with service.database.reading() as session:
+        return jobs.find(session, job.ticket, None) or job
+
+
+def _known_now(service: Service, digest: str, level: AnalysisLevel) -> dict[str, Any]:
+    with service.database.reading() as session:
+        document = known(session, digest, level)
+    if document is None:
+        raise Problem(409, "the audio was taken away meanwhile", code="gone")
+    return document
+
+
+def _failed(job: jobs.JobView) -> Problem:
+    """What is told of a job that failed."""
+    if job.state == "cancelled":
+        return Problem(409, "the job was cancelled", code="cancelled")
+    reason = audio.printable(job.reason or "it could not be analysed")
+    return Problem(422, reason, code=audio.slug(job.error or "analysis"))

@@ -1,0 +1,239 @@
+"""Sound files: taken in, listed, taken away, given back, drawn."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import time
+from collections.abc import AsyncIterable
+from pathlib import Path
+from typing import Annotated, Any
+
+import anyio
+from fastapi import APIRouter, Header, Query, Request, Response
+from starlette.responses import FileResponse
+
+from samplemind.audio import stat_key
+from samplemind.errors import FileAccessError
+from samplemind.library.query import parse
+from samplemind.library.search import MOST, search
+from samplemind.library.stamps import stamp
+from samplemind.service import audio, receipts
+from samplemind.service.answers import AudioOut, AudioPage, Peaks
+from samplemind.service.caching import forever, is_known, not_modified, once
+from samplemind.service.documents import BINARY, UPLOAD, problems
+from samplemind.service.formats import OTHER, is_played, media_type
+from samplemind.service.multipart import FormFile
+from samplemind.service.parts import CallerPart, Service, ServicePart
+from samplemind.service.problems import Problem
+from samplemind.service.uploads import Received
+from samplemind.workers import drawing
+
+router = APIRouter(prefix="/audio", tags=["audio"])
+
+Name = Annotated[str | None, Query(max_length=1000, description="What to call it, for a raw body.")]
+Limit = Annotated[int, Query(ge=1, le=MOST, description="How many at most.")]
+Cursor = Annotated[str | None, Query(max_length=1000, description="Of the page before.")]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(min_length=1, max_length=200, description="A name for this request: sent again, it is answered again."),
+]
+_RAW = ("audio/", "video/", "application/octet-stream", "application/ogg", "application/mxf")
+
+
+def body_of(request: Request) -> tuple[AsyncIterable[bytes], FormFile | None]:
+    """The bytes of an upload, and the form in which they are, if they are in one.
+
+    Raises:
+        Problem: the media type is none that could be audio.
+    """
+    content_type = request.headers.get("content-type", OTHER)
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind == "multipart/form-data":
+        form = FormFile(request.stream(), content_type)
+        return form, form
+    if not kind.startswith(_RAW):
+        raise Problem(415, "send audio as it is, or as the field file of a form", code="unsupported-format")
+    return request.stream(), None
+
+
+@router.post(
+    "",
+    status_code=201,
+    response_model=AudioOut,
+    responses={
+        200: {"model": AudioOut, "description": "It was there already."},
+        **problems(400, 409, 413, 415, 422, 507),
+    },
+    openapi_extra=UPLOAD,
+)
+async def upload(
+    request: Request,
+    service: ServicePart,
+    caller: CallerPart,
+    name: Name = None,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """Take a file in. Its id is the digest of its bytes."""
+    body, form = body_of(request)
+    async with service.uploads.received(body) as received:
+        called = form.name if form is not None else name
+        kept = functools.partial(_kept, service, received, called, caller.id, idempotency_key)
+        status, answer = await anyio.to_thread.run_sync(kept)
+    service.measures.count_upload(received.size)
+    return once(answer, status, {"Location": f"/api/v1/audio/{answer['id']}"})
+
+
+def _kept(
+    service: Service, received: Received, name: str | None, owner: str, key: str | None
+) -> tuple[int, dict[str, Any]]:
+    with service.database.writing() as session:
+        request = f"POST /audio {received.digest}"
+        before = receipts.found(session, owner, key, request)
+        if before is not None:
+            return before
+        row, new = service.uploads.keep(session, received, name)
+        file = audio.Stored(row, str(service.folder.audio))
+        [answer] = audio.shown(session, [file], service.folder.audio)
+        status = 201 if new else 200
+        receipts.keep(session, owner, key, request, status, answer)
+        return status, answer
+
+
+@router.get("", response_model=AudioPage, responses=problems(400))
+def list_audio(
+    service: ServicePart,
+    q: Annotated[str | None, Query(max_length=4096, description="A search; without one, all files.")] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Response:
+    """Files: those that a search finds, or all, the latest first."""
+    with service.database.reading() as session:
+        if q is None:
+            return once(audio.listed(session, limit, cursor, service.folder.audio))
+    return once(found(service, q, limit, cursor))
+
+
+def found(service: Service, query: str, limit: int, cursor: str | None) -> dict[str, Any]:
+    """What a search finds, in the form of `AudioPage`."""
+    asked = parse(query)
+    with service.database.reading() as session:
+        page = search(session, asked, limit=limit, cursor=cursor, now=time.time())
+        return audio.shown_page(session, page, service.folder.audio)
+
+
+@router.get("/{audio_id}", response_model=AudioOut, responses=problems(404))
+def get_audio(service: ServicePart, audio_id: str) -> Response:
+    """One file."""
+    with service.database.reading() as session:
+        [answer] = audio.shown(session, [audio.stored(session, audio_id)], service.folder.audio)
+        return once(answer)
+
+
+@router.delete("/{audio_id}", status_code=204, responses=problems(404, 409))
+def delete_audio(service: ServicePart, audio_id: str) -> Response:
+    """Take an upload away. What was said of its sound is kept."""
+    with service.database.writing() as session:
+        file = audio.stored(session, audio_id)
+        service.uploads.remove(session, file.row, file.root)
+    return Response(status_code=204)
+
+
+@router.get("/{audio_id}/content", response_class=Response, responses={**BINARY, **problems(404, 410, 416)})
+def get_content(request: Request, service: ServicePart, audio_id: str) -> Response:
+    """The file as it is."""
+    file, path = there(service, audio_id)
+    headers = forever(service.configuration, file.row.digest or "")
+    if is_known(request, file.row.digest or ""):
+        return not_modified(headers)
+    return _sent(path, media_type(path, file.row.codec), headers, audio.printable(file.name))
+
+
+@router.get("/{audio_id}/preview", response_class=Response, responses={**BINARY, **problems(404, 410, 416, 422, 503)})
+async def get_preview(request: Request, service: ServicePart, audio_id: str) -> Response:
+    """The sound in a form that browsers play: the file itself if they do, else FLAC."""
+    file, path = await anyio.to_thread.run_sync(there, service, audio_id)
+    digest = file.row.digest or ""
+    played = await anyio.to_thread.run_sync(is_played, path, file.row.codec)
+    headers = forever(service.configuration, digest if played else f"{digest}-preview")
+    if is_known(request, headers["ETag"].strip('"')):
+        return not_modified(headers)
+    if played:
+        kind = await anyio.to_thread.run_sync(media_type, path, file.row.codec)
+        return _sent(path, kind, headers, audio.printable(file.name))
+    preview = await service.drawings.preview(str(path), digest)
+    return _sent(preview, "audio/flac", headers, audio.printable(f"{Path(file.name).stem}.flac"))
+
+
+@router.get("/{audio_id}/peaks", response_model=Peaks, responses=problems(404, 410, 422, 503))
+async def get_peaks(
+    request: Request,
+    service: ServicePart,
+    audio_id: str,
+    points: Annotated[int, Query(ge=1, le=drawing.MOST_POINTS)] = 1000,
+) -> Response:
+    """What a waveform is drawn from."""
+    return await _drawn(request, service, audio_id, drawing.Peaks(points), "application/json")
+
+
+@router.get(
+    "/{audio_id}/spectrogram.png",
+    response_class=Response,
+    responses={200: {"content": {"image/png": {}}}, **problems(404, 410, 422, 503)},
+)
+async def get_spectrogram(
+    request: Request,
+    service: ServicePart,
+    audio_id: str,
+    width: Annotated[int, Query(ge=16, le=drawing.MOST_WIDTH)] = 1024,
+    height: Annotated[int, Query(ge=16, le=drawing.MOST_HEIGHT)] = 256,
+) -> Response:
+    """A picture: time to the right, frequency upwards, level as brightness."""
+    return await _drawn(request, service, audio_id, drawing.Spectrogram(width, height), "image/png")
+
+
+async def _drawn(request: Request, service: Service, audio_id: str, what: drawing.Drawing, kind: str) -> Response:
+    file, path = await anyio.to_thread.run_sync(there, service, audio_id)
+    digest = file.row.digest or ""
+    etag = f"{digest}-{drawings_key(what)}"
+    headers = forever(service.configuration, etag)
+    if is_known(request, etag):
+        return not_modified(headers)
+    return Response(await service.drawings.draw(str(path), digest, what), media_type=kind, headers=headers)
+
+
+def drawings_key(what: drawing.Drawing) -> str:
+    """A drawing as a word."""
+    return "-".join(map(str, (type(what).__name__.lower(), *dataclasses.astuple(what))))
+
+
+def there(service: Service, audio_id: str) -> tuple[audio.Stored, Path]:
+    """The file of an id, and where it is; only as it was when its digest was taken.
+
+    Raises:
+        NotInLibraryError: there is none.
+        Problem: it is gone, or another one by now.
+    """
+    with service.database.reading() as session:
+        file = audio.stored(session, audio_id)
+    if not is_as_it_was(file, service.folder.audio):
+        raise Problem(410, "the file is gone from the folder where it was, or was changed since", code="gone")
+    return file, file.path
+
+
+def is_as_it_was(file: audio.Stored, uploads: Path) -> bool:
+    """Whether a file is what its digest says: uploads are never changed, of others size and times are compared."""
+    try:
+        stat = stat_key(str(file.path))
+    except FileAccessError:
+        return False
+    if file.root == str(uploads):
+        return True
+    before = file.row.stamp
+    return stat.size == file.row.size and (before is None or before.partition("@")[0] == stamp(stat))
+
+
+def _sent(path: Path, kind: str, headers: dict[str, str], name: str) -> Response:
+    safe = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox; default-src 'none'"}
+    how = "inline" if kind.startswith("audio/") else "attachment"
+    return FileResponse(path, media_type=kind, headers={**headers, **safe}, filename=name, content_disposition_type=how)

@@ -1,0 +1,178 @@
+"""Jobs: what takes a while, and how far it is."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+import anyio
+import msgspec
+from fastapi import APIRouter, Header, Query, Request, Response
+from sqlalchemy.orm import Session
+from starlette.responses import StreamingResponse
+
+from samplemind.features.levels import AnalysisLevel
+from samplemind.service import audio, jobs, receipts
+from samplemind.service.answers import BatchIn, JobOut, JobPage
+from samplemind.service.caching import once
+from samplemind.service.documents import problems
+from samplemind.service.identity import Caller, Scope
+from samplemind.service.parts import CallerPart, Service, ServicePart
+from samplemind.service.problems import Problem
+from samplemind.service.routes.audio import Cursor, IdempotencyKey
+
+router = APIRouter(tags=["jobs"])
+
+HEARTBEAT_S: Final = 15.0
+"""How often a stream of events says that it lives: proxies close what is silent for a minute."""
+State = Literal["queued", "running", "done", "failed", "cancelled", "quarantined"]
+_NO_SUCH: Final = "there is no job of this id"
+
+
+def shown(job: jobs.JobView) -> dict[str, Any]:
+    """A job in the form of `JobOut`."""
+    return {
+        "id": job.ticket,
+        "kind": job.kind,
+        "state": job.state,
+        "subject": job.subject if job.kind != "scan" else audio.printable(Path(job.subject).name),
+        "level": job.level,
+        "totals": None if job.totals is None else dict(job.totals),
+        "error": None if job.error is None else audio.slug(job.error),
+        "reason": None if job.reason is None else audio.printable(job.reason),
+        "created_at": job.created_at,
+        "started_at": job.started_at,
+        "ended_at": job.ended_at,
+    }
+
+
+def accepted(job: jobs.JobView) -> Response:
+    """The answer to who asked for something that takes a while."""
+    return once(shown(job), 202, {"Location": f"/api/v1/jobs/{job.ticket}"})
+
+
+def owner_of(caller: Caller) -> str | None:
+    """Whose jobs somebody sees: their own; an admin everybody's."""
+    return None if caller.scope is Scope.ADMIN else caller.id
+
+
+@router.get("/jobs", response_model=JobPage, responses=problems())
+def list_jobs(
+    service: ServicePart,
+    caller: CallerPart,
+    state: State | None = None,
+    batch: Annotated[str | None, Query(max_length=64, description="The parts of this batch.")] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 50,
+    cursor: Cursor = None,
+) -> Response:
+    """Jobs, the latest first."""
+    with service.database.reading() as session:
+        found, after = jobs.listed(
+            session, owner=owner_of(caller), state=state, batch=batch, limit=limit, cursor=cursor
+        )
+    return once({"items": [shown(job) for job in found], "cursor": after})
+
+
+@router.get("/jobs/{job_id}", response_model=JobOut, responses=problems(404))
+def get_job(service: ServicePart, caller: CallerPart, job_id: str) -> Response:
+    """One job."""
+    return once(shown(_found(service, job_id, owner_of(caller))))
+
+
+@router.delete("/jobs/{job_id}", response_model=JobOut, responses=problems(404))
+def cancel_job(service: ServicePart, caller: CallerPart, job_id: str) -> Response:
+    """Cancel a job. One that has ended stays as it is."""
+    with service.database.writing() as session:
+        changed = jobs.cancel(session, job_id, owner_of(caller), time.time())
+    service.runner.cancelled(changed)
+    return once(shown(_found(service, job_id, owner_of(caller))))
+
+
+@router.get(
+    "/jobs/{job_id}/events",
+    response_class=Response,
+    responses={200: {"description": "Server-sent events.", "content": {"text/event-stream": {}}}, **problems(404)},
+)
+async def watch_job(
+    request: Request,
+    service: ServicePart,
+    caller: CallerPart,
+    job_id: str,
+    last_event_id: Annotated[str | None, Header(max_length=20)] = None,
+) -> Response:
+    """The job whenever it changes, until it ends: events named ``job``, each with the whole of it."""
+    owner = owner_of(caller)
+    await anyio.to_thread.run_sync(_found, service, job_id, owner)
+    seen = int(last_event_id) if last_event_id and last_event_id.isascii() and last_event_id.isdecimal() else -1
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return StreamingResponse(_events(service, job_id, owner, seen), media_type="text/event-stream", headers=headers)
+
+
+async def _events(service: Service, job_id: str, owner: str | None, seen: int) -> AsyncIterator[bytes]:
+    """The job as it is, and again whenever its version has risen: nothing is lost by a connection that was cut."""
+    yield b": a job, whenever it changes\n\n"
+    while True:
+        with service.hub.watching(job_id) as changed:
+            try:
+                job = await anyio.to_thread.run_sync(_found, service, job_id, owner)
+            except Problem:  # it was forgotten meanwhile
+                return
+            if job.version > seen:
+                seen = job.version
+                yield b"id: %d\nevent: job\ndata: %s\n\n" % (seen, msgspec.json.encode(shown(job)))
+            if job.ended:
+                return
+            if not await changed(HEARTBEAT_S):
+                yield b": alive\n\n"
+
+
+@router.post("/batches", status_code=202, response_model=JobOut, responses=problems(404, 403))
+def submit_batch(
+    service: ServicePart, caller: CallerPart, body: BatchIn, idempotency_key: IdempotencyKey = None
+) -> Response:
+    """Analyse much: audio that is there, or a folder of the server that its operator allows."""
+    if (body.ids is None) == (body.root is None):
+        raise Problem(422, "name either ids or a root", code="unprocessable-content")
+    level = AnalysisLevel(body.level)
+    request = f"POST /batches {body.model_dump_json()}"
+    with service.database.writing() as session:
+        before = receipts.found(session, caller.id, idempotency_key, request)
+        if before is not None:
+            status, answer = before
+        else:
+            job = _submitted(service, session, caller, body, level)
+            status, answer = 202, shown(job)
+            receipts.keep(session, caller.id, idempotency_key, request, status, answer)
+    service.runner.wake()
+    return once(answer, status, {"Location": f"/api/v1/jobs/{answer['id']}"})
+
+
+def _submitted(service: Service, session: Session, caller: Caller, body: BatchIn, level: AnalysisLevel) -> jobs.JobView:
+    most = service.configuration.queue_length
+    now = time.time()
+    if body.root is not None:
+        root = _allowed(service, body.root)
+        return jobs.submit_scan(session, owner=caller.id, root=root, level=level, now=now, most=most)
+    found = audio.digests(session, body.ids or [])
+    return jobs.submit_batch(session, owner=caller.id, subjects=found, level=level, now=now, most=most)
+
+
+def _allowed(service: Service, root: str) -> str:
+    """A folder that the operator allows, or one below it."""
+    asked = os.path.realpath(root)
+    for allowed in service.configuration.roots:
+        whole = os.path.realpath(allowed)
+        if asked == whole or asked.startswith(whole.rstrip(os.sep) + os.sep):
+            return asked
+    raise Problem(403, "the operator of this service does not allow this folder", code="root-not-allowed")
+
+
+def _found(service: Service, job_id: str, owner: str | None) -> jobs.JobView:
+    with service.database.reading() as session:
+        job = jobs.find(session, job_id, owner)
+    if job is None:
+        raise Problem(404, _NO_SUCH, code="not-found")
+    return job

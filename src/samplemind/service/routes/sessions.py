@@ -1,0 +1,56 @@
+"""Signing in: a browser shows a key once, and a cookie from then on, which no script can read."""
+
+from __future__ import annotations
+
+import time
+
+from fastapi import APIRouter, Request, Response
+
+from samplemind.service import keys
+from samplemind.service.answers import KeyIn, SessionOut
+from samplemind.service.caching import once
+from samplemind.service.documents import problems
+from samplemind.service.parts import CallerPart, ServicePart
+from samplemind.service.problems import Problem
+
+router = APIRouter(prefix="/session", tags=["session"])
+
+COOKIE = "samplemind"
+
+
+@router.post("", response_model=SessionOut, responses=problems(401))
+def sign_in(service: ServicePart, body: KeyIn) -> Response:
+    """Show a key, and get a cookie for it."""
+    with service.database.writing() as session:
+        caller = keys.caller_of_key(session, body.key)
+        if caller is None:
+            raise Problem(401, "this is no valid key", code="unauthorized", headers={"WWW-Authenticate": "Bearer"})
+        value = keys.sign_in(session, caller, time.time())
+    answer = once({"id": caller.id, "scope": str(caller.scope)})
+    answer.set_cookie(
+        COOKIE,
+        value,
+        max_age=round(keys.SIGN_IN_S),
+        httponly=True,
+        samesite="strict",
+        secure=service.configuration.secure_cookies,
+    )
+    return answer
+
+
+@router.get("", response_model=SessionOut, responses=problems())
+def who(caller: CallerPart) -> Response:
+    """Who is asking."""
+    return once({"id": caller.id, "scope": str(caller.scope)})
+
+
+@router.delete("", status_code=204, responses=problems())
+def sign_out(request: Request, service: ServicePart) -> Response:
+    """Forget the cookie."""
+    value = request.cookies.get(COOKIE)
+    if value is not None:
+        with service.database.writing() as session:
+            keys.sign_out(session, value)
+    answer = Response(status_code=204, headers={"Cache-Control": "no-store"})
+    answer.delete_cookie(COOKIE, httponly=True, samesite="strict", secure=service.configuration.secure_cookies)
+    return answer

@@ -1,0 +1,203 @@
+"""A service that runs: its parts put together, and uvicorn before them."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import socket
+import time
+from collections.abc import AsyncIterator, Callable
+from http.cookies import CookieError, SimpleCookie
+from typing import Final
+
+import anyio
+import uvicorn
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp
+
+from samplemind.audio import Limits
+from samplemind.cache import FeatureCache
+from samplemind.errors import SettingsError
+from samplemind.library.database import FILE_NAME, Database
+from samplemind.service import keys
+from samplemind.service.app import application
+from samplemind.service.compression import Compression
+from samplemind.service.configuration import Configuration, is_loopback
+from samplemind.service.drawings import Drawings
+from samplemind.service.folder import DataFolder
+from samplemind.service.guard import Guard
+from samplemind.service.heads import Heads
+from samplemind.service.hub import Hub
+from samplemind.service.identity import Caller
+from samplemind.service.logs import logging_configuration
+from samplemind.service.measures import Measures
+from samplemind.service.parts import Service
+from samplemind.service.protocol import protocol_of
+from samplemind.service.routes.sessions import COOKIE
+from samplemind.service.runner import Runner
+from samplemind.service.uploads import Uploads
+
+_BACKLOG: Final = 2048
+_GOODBYE_S: Final = 5
+"""How long requests that are being answered may still take when the service is asked to stop."""
+
+
+def guarded(configuration: Configuration, folder: DataFolder, lease_id: str) -> ASGIApp:
+    """The whole application, with all that stands before it.
+
+    Args:
+        configuration: what the operator set.
+        folder: the data folder, held.
+        lease_id: the service's name for its jobs.
+    """
+    database = Database(configuration.library_url or folder.path / FILE_NAME)
+    measures = Measures()
+
+    @contextlib.asynccontextmanager
+    async def opening() -> AsyncIterator[Service]:
+        service = await anyio.to_thread.run_sync(begun)
+        try:
+            yield service
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(ended, service)
+
+    def begun() -> Service:
+        cache = FeatureCache.at(
+            folder.cache, max_bytes=configuration.cache_max_bytes, redis_url=configuration.redis_url
+        )
+        hub = Hub()
+        limits = Limits(max_duration_s=configuration.max_duration_s, max_bytes=configuration.max_upload_bytes)
+        runner = Runner(
+            database,
+            cache=cache,
+            hub=hub,
+            lease_id=lease_id,
+            limits=limits,
+            workers=configuration.workers,
+            scheduler=configuration.scheduler,
+        )
+        drawings = Drawings(
+            cache=cache,
+            limits=limits,
+            previews=folder.previews,
+            previews_max_bytes=configuration.previews_max_bytes,
+        )
+        uploads = Uploads(folder, database, min_free_bytes=configuration.min_free_bytes)
+        uploads.sweep()
+        runner.start()
+        drawings.start()
+        measures.watch_cache(cache.stats)
+        measures.watch_jobs(runner.states, runner.counted)
+        return Service(configuration, folder, database, cache, uploads, runner, drawings, hub, measures)
+
+    def ended(service: Service) -> None:
+        service.runner.stop(configuration.stop_s)
+        service.drawings.stop()
+        service.cache.close()
+        service.database.close()
+
+    authenticate = functools.partial(_caller, database)
+    app: ASGIApp = Compression(Heads(application(opening)))
+    return Guard(app, configuration, authenticate, measures.observe)
+
+
+def run(configuration: Configuration, tell: Callable[[str], None]) -> None:
+    """Serve until asked to stop.
+
+    Args:
+        configuration: what the operator set.
+        tell: is given the address once the service listens.
+
+    Raises:
+        SettingsError: the address or the data folder can't be used, or others can reach the address and nobody has a
+            key.
+        LibraryError: the library can't be used.
+    """
+    folder = DataFolder(configuration.data_dir)
+    with folder.held() as lease_id, contextlib.closing(_listening(configuration)) as listening:
+        _require_key(configuration, folder)
+        host, port = listening.getsockname()[:2]
+        address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        server = _Server(
+            uvicorn.Config(
+                guarded(configuration, folder, lease_id),
+                http=protocol_of(configuration),
+                ws="none",
+                loop="asyncio",
+                lifespan="on",
+                log_config=logging_configuration(),
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                backlog=_BACKLOG,
+                timeout_graceful_shutdown=_GOODBYE_S,
+            ),
+            functools.partial(tell, address),
+        )
+        server.run(sockets=[listening])
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's, which says when it listens."""
+
+    def __init__(self, config: uvicorn.Config, tell: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._tell = tell
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen."""
+        await super().startup(sockets)
+        if self.started:
+            self._tell()
+
+
+def _require_key(configuration: Configuration, folder: DataFolder) -> None:
+    """Refuse to serve others where nobody has a key."""
+    if configuration.open:
+        if not is_loopback(configuration.host):
+            raise AssertionError("a service that others can reach asks for keys")
+        return
+    place = configuration.library_url or folder.path / FILE_NAME
+    with contextlib.closing(Database(place)) as database, database.reading() as session:
+        if not keys.any_valid(session):
+            reason = f"nobody has a key for the service at {configuration.host}: samplemind keys create NAME makes one"
+            raise SettingsError(reason)
+
+
+def _listening(configuration: Configuration) -> socket.socket:
+    try:
+        [(family, kind, _, _, address), *_] = socket.getaddrinfo(
+            configuration.host, configuration.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        listening = socket.socket(family, kind)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+    except OSError as error:
+        reason = error.strerror or error
+        raise SettingsError(f"can't listen at {configuration.host}, port {configuration.port}: {reason}") from None
+    return listening
+
+
+async def _caller(database: Database, headers: Headers) -> Caller | None:
+    """Who shows a key, or else the cookie of a browser that showed one."""
+    scheme, _, key = headers.get("authorization", "").partition(" ")
+    cookie = _cookie(headers)
+    if not (key and scheme.lower() == "bearer") and cookie is None:
+        return None
+
+    def find() -> Caller | None:
+        with database.reading() as session:
+            if key:
+                return keys.caller_of_key(session, key.strip()) if scheme.lower() == "bearer" else None
+            return keys.caller_of_cookie(session, cookie or "", time.time())
+
+    return await anyio.to_thread.run_sync(find)
+
+
+def _cookie(headers: Headers) -> str | None:
+    try:
+        found = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+    except CookieError:
+        return None
+    return found.value if found is not None else None

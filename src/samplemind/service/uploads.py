@@ -1,0 +1,222 @@
+"""Uploads: a body becomes a file below the data folder, named by what it holds.
+
+    body ─▶ incoming/<random>/, hashed on the way ─▶ audio/<digest>/<name> ─▶ a row of the library's files
+
+The folder moves in one step when all of it is on the disk, so that a name in audio/ is always a whole file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import functools
+import io
+import os
+import secrets
+import shutil
+import time
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import anyio
+from blake3 import blake3
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from samplemind.audio.sniff import describe_text
+from samplemind.library import folders
+from samplemind.library.database import Database
+from samplemind.library.forgetting import forget_file
+from samplemind.library.groups import groups
+from samplemind.library.model import File
+from samplemind.service.folder import DataFolder
+from samplemind.service.names import safe_name
+from samplemind.service.problems import Problem
+
+T = TypeVar("T")
+
+_PIECE: Final = 2**17
+"""Bytes that are written and hashed at once: each time costs a thread's attention, and each upload so much memory."""
+_WRITERS: Final = 8
+"""Uploads that write at the same moment; the others wait, and so do their clients."""
+_HEAD: Final = 512
+"""Bytes by which text is told."""
+_NO_SPACE: Final = (errno.ENOSPC, errno.EDQUOT)
+_THERE: Final = (errno.ENOTEMPTY, errno.EEXIST, errno.EACCES)
+"""What systems say when the folder that something is to be renamed to has something in it."""
+
+
+@dataclass(frozen=True)
+class Received:
+    """A body that was received: alone in a folder of its own, whole and on the disk."""
+
+    path: Path
+    digest: str
+    size: int
+
+
+class Uploads:
+    """Takes bodies in.
+
+    Args:
+        folder: where they go.
+        database: where they are recorded.
+        min_free_bytes: room on the disk that none may take.
+    """
+
+    def __init__(self, folder: DataFolder, database: Database, *, min_free_bytes: int) -> None:
+        self._folder = folder
+        self._database = database
+        self._min_free_bytes = min_free_bytes
+        self._writers = anyio.CapacityLimiter(_WRITERS)
+
+    @contextlib.asynccontextmanager
+    async def received(self, chunks: AsyncIterable[bytes]) -> AsyncIterator[Received]:
+        """A body, as a file that is there within the block only, unless `keep` takes it over.
+
+        Raises:
+            Problem: it is empty, is text, or there is no room for it.
+        """
+        aside = self._folder.incoming / secrets.token_hex(16)
+        try:
+            with _full_disk_told():
+                file = await self._in_thread(self._opened, aside / "body")
+                try:
+                    digest = blake3()
+                    size = 0
+                    async for piece in _pieces(chunks):
+                        size += len(piece)
+                        await self._in_thread(_write, file, digest, piece)
+                    await self._in_thread(_settle, file)
+                finally:
+                    await self._in_thread(file.close)
+            yield Received(aside / "body", digest.hexdigest(), size)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._in_thread(functools.partial(shutil.rmtree, aside, ignore_errors=True))
+
+    def keep(self, session: Session, received: Received, name: str | None) -> tuple[File, bool]:
+        """Put what was received in its place, and a row for it into the library.
+
+        Args:
+            session: one that writes.
+            received: by `received`, just now.
+            name: what the client calls it.
+
+        Returns:
+            The row, and whether it is new: the same bytes may have been uploaded before, under another name.
+        """
+        place = self._folder.upload(received.digest)
+        with _full_disk_told():
+            received.path.rename(received.path.with_name(safe_name(name)))
+            try:
+                received.path.parent.rename(place)
+            except OSError as error:
+                if error.errno not in _THERE or not place.is_dir():
+                    raise
+            _sync(place.parent)
+        stored = min(place.iterdir())
+        root = folders.added(session, str(self._folder.audio), time.time())
+        path = folders.relative(str(stored), root.root)
+        row = session.scalar(select(File).where(File.root_id == root.root_id, File.path == path))
+        if row is not None:
+            row.missing_since = None
+            return row, False
+        row = File(root_id=root.root_id, path=path, size=received.size, digest=received.digest, found_at=time.time())
+        for column, value in folders.told_by_name(path).items():
+            setattr(row, column, value)
+        session.add(row)
+        session.flush()
+        return row, True
+
+    def remove(self, session: Session, row: File, root: str) -> None:
+        """Take an upload away: its file, its row, and its sound if nothing else has it and nobody said anything of it.
+
+        Raises:
+            Problem: it was not uploaded: the service takes away nothing else.
+        """
+        place = self._folder.upload(row.digest or "")
+        if Path(folders.absolute(root, row.path)).parent != place:
+            reason = "this file is in a folder that was scanned: only uploads can be deleted"
+            raise Problem(409, reason, code="not-an-upload")
+        aside = self._folder.incoming / secrets.token_hex(16)
+        with contextlib.suppress(FileNotFoundError):
+            place.rename(aside)
+        forget_file(session, row.id)
+        shutil.rmtree(aside, ignore_errors=True)
+
+    def sweep(self) -> None:
+        """Remove uploads that were never recorded: the service was killed between the two steps."""
+        names = sorted(entry.name for entry in os.scandir(self._folder.audio))
+        for some in groups(names):
+            with self._database.reading() as session:
+                known = set(session.scalars(select(File.digest).where(File.digest.in_(some))))
+            for name in set(some) - known:
+                shutil.rmtree(self._folder.audio / name, ignore_errors=True)
+
+    def _opened(self, path: Path) -> io.FileIO:
+        if shutil.disk_usage(self._folder.path).free < self._min_free_bytes:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        path.parent.mkdir(mode=0o700)
+        return io.FileIO(path, "xb")
+
+    async def _in_thread(self, function: Callable[..., T], *args: Any) -> T:
+        return await anyio.to_thread.run_sync(function, *args, limiter=self._writers)
+
+
+async def _pieces(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytearray]:
+    """A body in pieces worth writing. What is no audio is refused by the first of them."""
+    piece = bytearray()
+    head = True
+    async for chunk in chunks:
+        piece += chunk
+        if len(piece) >= (_HEAD if head else _PIECE):
+            if head:
+                _refuse_text(piece)
+            yield piece
+            piece, head = bytearray(), False
+    if head:
+        _refuse_text(piece)
+    if piece:
+        yield piece
+
+
+def _refuse_text(head: bytearray) -> None:
+    if not head:
+        raise Problem(422, "the body is empty", code="empty-audio")
+    words = describe_text(io.BytesIO(head))
+    if words is not None:
+        raise Problem(415, f"the body is {words}", code="unsupported-format")
+
+
+def _write(file: io.FileIO, digest: blake3, piece: bytearray) -> None:
+    digest.update(piece)
+    left = memoryview(piece)
+    while left:
+        left = left[file.write(left) :]
+
+
+def _settle(file: io.FileIO) -> None:
+    os.fsync(file.fileno())
+
+
+def _sync(folder: Path) -> None:
+    """Have a folder's names outlive a power cut; not all systems know how."""
+    if hasattr(os, "O_DIRECTORY"):
+        number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)
+
+
+@contextlib.contextmanager
+def _full_disk_told() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _NO_SPACE:
+            raise Problem(507, "there is no room for this upload", code="disk-full") from error
+        raise
