@@ -142,6 +142,12 @@ def test_no_request_at_all(port: int) -> None:
     assert is_problem(said(port, b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n"), 400, "bad-request")
 
 
+def saying(port: int, begun: bytes) -> socket.socket:
+    connection = connected(port)
+    connection.sendall(begun)
+    return connection
+
+
 def all_answers(connections: list[socket.socket], piece: Iterator[bytes]) -> list[bytes]:
     """What each says in the end, while all go on sending piece by piece, slowly."""
     heard: dict[socket.socket, bytearray] = {connection: bytearray() for connection in connections}
@@ -169,9 +175,7 @@ def all_answers(connections: list[socket.socket], piece: Iterator[bytes]) -> lis
 
 
 def test_slow_heads_all_at_once(service: Service, port: int) -> None:
-    crowd = [connected(port) for _ in range(CROWD)]
-    for each in crowd:
-        each.sendall(b"GET /healthz HTTP/1.1\r\n")
+    crowd = [saying(port, b"GET /healthz HTTP/1.1\r\n") for _ in range(CROWD)]
     assert asked(port, "GET", "/healthz").status == 200
     answers = all_answers(crowd, (f"A{i}: b\r\n".encode() for i in itertools.count()))
     assert all(is_problem(parsed(each), 408, "headers-too-slow") for each in answers)
@@ -186,24 +190,24 @@ def test_silent_connections_are_closed(port: int) -> None:
 
 
 def test_slow_bodies_all_at_once(service: Service, port: int) -> None:
-    crowd = [connected(port) for _ in range(CROWD)]
-    for each in crowd:
-        each.sendall(request("/api/v1/audio", f"Content-Length: {LIMIT}") + b"begun")
+    crowd = [saying(port, request("/api/v1/audio", f"Content-Length: {LIMIT}") + b"begun") for _ in range(CROWD)]
     assert asked(port, "GET", "/healthz").status == 200
     answers = all_answers(crowd, itertools.repeat(b"x"))
     assert all(is_problem(parsed(each), 408, "body-too-slow") for each in answers)
 
 
-def test_slow_enough_is_not_too_slow(port: int) -> None:
-    """Three seconds for a body, in pieces that keep to the least rate; the grace alone is one second."""
+def test_slow_enough_is_not_too_slow() -> None:
+    """Four seconds for a body, in pieces that keep to the least rate; the grace alone is two."""
 
     def pieces() -> Iterator[bytes]:
-        for _ in range(15):
+        for _ in range(20):
             time.sleep(0.2)
             yield bytes(4000)
 
-    answer = said(port, request("/api/v1/audio", "Content-Length: 60000", "Connection: close"), pieces())
-    assert answer.document["received"] == 60000
+    service = Service(configured(body_grace_s=2.0, min_body_bytes_per_s=5e3))
+    with serving(service.app, configured()) as port:
+        answer = said(port, request("/api/v1/audio", "Content-Length: 80000", "Connection: close"), pieces())
+    assert answer.document["received"] == 80000
 
 
 def test_a_long_answer_may_wait_after_the_body(service: Service, port: int) -> None:

@@ -30,8 +30,14 @@ def configured(**settings: Any) -> Configuration:
 @contextlib.contextmanager
 def serving(app: ASGIApp, configuration: Configuration, **options: Any) -> Iterator[int]:
     """The port of a server for an application, until the end of the block."""
-    options = {"http": protocol_of(configuration), "timeout_graceful_shutdown": 5, **options}
-    config = uvicorn.Config(app, ws="none", log_config=None, access_log=False, lifespan="off", **options)
+    usual = {
+        "http": protocol_of(configuration),
+        "log_config": None,
+        "access_log": False,
+        "lifespan": "off",
+        "timeout_graceful_shutdown": 5,
+    }
+    config = uvicorn.Config(app, ws="none", **{**usual, **options})
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})

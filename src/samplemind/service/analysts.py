@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Executor
@@ -68,9 +69,12 @@ class Local:
 
     def __init__(self, cache: FeatureCache, limits: Limits, worker_limits: WorkerLimits) -> None:
         self._cache = cache
-        self._task = worker_task(HIGHEST, False, cache, limits, worker_limits, retry_quarantined=False, alone=True)
+        task = worker_task(HIGHEST, False, cache, limits, worker_limits, retry_quarantined=False, alone=True)
+        self._task = dataclasses.replace(task, timed=True)
         self._limits = worker_limits
         self._minded: tuple[CountingPool, Minder] | None = None
+        self._guard = threading.Lock()
+        self._off = False
         self._restarts_before = 0
 
     @property
@@ -101,25 +105,30 @@ class Local:
 
     def call_off(self) -> None:
         """End the worker, and start no other one until `close`."""
-        minded = self._minded
-        if minded is not None:
-            minded[0].stop()
+        with self._guard:
+            self._off = True
+            if self._minded is not None:
+                self._minded[0].stop()
 
     def close(self) -> None:
         """End the worker. Called where `outcomes` is."""
-        if self._minded is not None:
-            pool, minder = self._minded
+        with self._guard:
+            minded, self._minded, self._off = self._minded, None, False
+        if minded is not None:
+            pool, minder = minded
             pool.stop()
             minder.close()
-            self._restarts_before = self.restarts
-            self._minded = None
+            self._restarts_before += max(0, pool.starts - 1)
 
     def _ready(self) -> tuple[CountingPool, Minder]:
-        if self._minded is None:
-            pool = CountingPool(self._task, workers=1, limits=self._limits)
-            threading.Thread(target=pool.watch, daemon=True, name="samplemind-watch").start()
-            self._minded = pool, Minder(pool)
-        return self._minded
+        with self._guard:
+            if self._minded is None:
+                pool = CountingPool(self._task, workers=1, limits=self._limits)
+                if self._off:
+                    pool.stop()
+                threading.Thread(target=pool.watch, daemon=True, name="samplemind-watch").start()
+                self._minded = pool, Minder(pool)
+            return self._minded
 
 
 class Cluster:

@@ -20,11 +20,13 @@ _WORDS: Final = {
     421: "The service does not go by this name.",
     422: "The values make no sense, or the audio has no answer.",
     429: "Too many requests.",
+    431: "The request has too large a head.",
+    500: "The service failed; its log says more.",
     501: "What this needs is not installed.",
     503: "Too much is waiting, or the service is busy.",
     507: "The disk is full.",
 }
-_EVERYWHERE: Final = (400, 401, 403, 421, 422, 429, 503)
+_EVERYWHERE: Final = (400, 401, 403, 408, 413, 421, 422, 429, 431, 500, 503)
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:

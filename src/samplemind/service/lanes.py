@@ -12,6 +12,7 @@ import dataclasses
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -80,6 +81,8 @@ class Lane:
         self.ended: dict[str, int] = {}
         """How many jobs ended in which state."""
         self.busy_s = 0.0
+        self.node_s: Counter[str] = Counter()
+        """Seconds that workers spent in each node of the feature graph."""
         self._ledger = ledger
         self._cache = cache
         self._conditions = freshness.conditions(limits)
@@ -175,6 +178,8 @@ class Lane:
                 outcomes = self.analyst.outcomes(given, level)
         except WorkerStartError as error:  # or else the worker was called off while it started
             trouble = None if self._called_off else error
+        for outcome in outcomes:
+            self.node_s.update(outcome.seconds)
         settled += [_answered(open_cases.pop(outcome.path), outcome.answer) for outcome in outcomes]
         self._settle(settled, level, now_ns)
         self._give_back([case.job.id for case in open_cases.values()])

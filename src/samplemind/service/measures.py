@@ -50,9 +50,14 @@ class Measures:
         """Have the cache's counts among them."""
         self.registry.register(CacheCollector(stats))
 
-    def watch_jobs(self, read: Callable[[], Mapping[str, int]], counted: Callable[[], Mapping[str, float]]) -> None:
-        """Have jobs by their state among them, and what the runner counts."""
-        self.registry.register(_Jobs(read, counted))
+    def watch_jobs(
+        self,
+        states: Callable[[], Mapping[str, int]],
+        counted: Callable[[], Mapping[str, float]],
+        node_seconds: Callable[[], Mapping[str, float]],
+    ) -> None:
+        """Have jobs by their state among them, what the runner counts, and where analyses spend their time."""
+        self.registry.register(_Jobs(states, counted, node_seconds))
 
     def exposition(self) -> bytes:
         """All of it in Prometheus's text format."""
@@ -60,9 +65,15 @@ class Measures:
 
 
 class _Jobs(Collector):
-    def __init__(self, states: Callable[[], Mapping[str, int]], counted: Callable[[], Mapping[str, float]]) -> None:
+    def __init__(
+        self,
+        states: Callable[[], Mapping[str, int]],
+        counted: Callable[[], Mapping[str, float]],
+        node_seconds: Callable[[], Mapping[str, float]],
+    ) -> None:
         self._states = states
         self._counted = counted
+        self._node_seconds = node_seconds
 
     def describe(self) -> Iterator[Any]:
         """Nothing that would have to be read at once."""
@@ -76,5 +87,9 @@ class _Jobs(Collector):
             jobs.add_metric([state], count)
         yield jobs
         yield GaugeMetricFamily("samplemind_queue_depth", "Jobs that wait.", value=states.get("queued", 0))
+        nodes = CounterMetricFamily("samplemind_node_seconds", "Time that analyses spent in a node.", labels=["node"])
+        for node, seconds in self._node_seconds().items():
+            nodes.add_metric([node], seconds)
+        yield nodes
         for name, value in self._counted().items():
             yield CounterMetricFamily(f"samplemind_{name}", name.replace("_", " ").capitalize() + ".", value=value)

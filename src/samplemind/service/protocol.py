@@ -16,6 +16,9 @@ from samplemind.service.problems import Problem, problem_response
 
 MAX_CONNECTIONS: Final = 500
 """Open at once. Half of the descriptors that a process commonly may have: uploads and answers need files too."""
+READ_BYTES: Final = 2**16
+"""Taken from a connection at once, in place of asyncio's four times as much: of hundreds of uploads, each holds about
+four pieces of this size."""
 STALL_S: Final = 60.0
 """How long a client may take none of an answer: the buffers of both sides are full all this time."""
 
@@ -40,6 +43,8 @@ class GuardedProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client has connected."""
+        if hasattr(transport, "max_size"):
+            transport.max_size = READ_BYTES
         self._connection = LingeringTransport(transport, self._may_send)
         super().connection_made(self._connection)
         self._waiting_since = self.loop.time()

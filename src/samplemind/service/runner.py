@@ -144,6 +144,13 @@ class Runner:
             "analysis_seconds": sum(lane.busy_s for lane in self._lanes),
         }
 
+    def node_seconds(self) -> Mapping[str, float]:
+        """Seconds that this machine's workers spent in each node of the feature graph."""
+        total: Counter[str] = Counter()
+        for lane in self._lanes:
+            total.update(lane.node_s.copy())
+        return total
+
     def _begin(self, name: str, work: Callable[[], None]) -> None:
         thread = threading.Thread(target=work, daemon=True, name=f"samplemind-{name}")
         self._threads.append(thread)

@@ -88,7 +88,7 @@ def guarded(configuration: Configuration, folder: DataFolder, lease_id: str) -> 
         runner.start()
         drawings.start()
         measures.watch_cache(cache.stats)
-        measures.watch_jobs(runner.states, runner.counted)
+        measures.watch_jobs(runner.states, runner.counted, runner.node_seconds)
         return Service(configuration, folder, database, cache, uploads, runner, drawings, hub, measures)
 
     def ended(service: Service) -> None:
@@ -98,7 +98,7 @@ def guarded(configuration: Configuration, folder: DataFolder, lease_id: str) -> 
         service.database.close()
 
     authenticate = functools.partial(_caller, database)
-    app: ASGIApp = Compression(Heads(application(opening)))
+    app: ASGIApp = Heads(Compression(application(opening)))
     return Guard(app, configuration, authenticate, measures.observe)
 
 
@@ -167,10 +167,10 @@ def _require_key(configuration: Configuration, folder: DataFolder) -> None:
 
 def _listening(configuration: Configuration) -> socket.socket:
     try:
-        [(family, kind, _, _, address), *_] = socket.getaddrinfo(
+        [(family, kind, protocol, _, address), *_] = socket.getaddrinfo(
             configuration.host, configuration.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )
-        listening = socket.socket(family, kind)
+        listening = socket.socket(family, kind, protocol)  # asyncio looks for TCP here, to send small answers at once
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
     except OSError as error:

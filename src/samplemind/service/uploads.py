@@ -37,7 +37,7 @@ from samplemind.service.problems import Problem
 
 T = TypeVar("T")
 
-_PIECE: Final = 2**17
+_PIECE: Final = 2**16
 """Bytes that are written and hashed at once: each time costs a thread's attention, and each upload so much memory."""
 _WRITERS: Final = 8
 """Uploads that write at the same moment; the others wait, and so do their clients."""

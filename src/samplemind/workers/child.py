@@ -131,13 +131,15 @@ def _answer(
             return {"busy": path}, []
         return {"end": path, "error": {"type": type(error).__name__, "reason": error.reason}}, []
     entries = cache.collected() if cache else {}
-    answer = {
+    answer: dict[str, Any] = {
         "end": path,
         "path": analysis.features.path,
         "computed": analysis.run is not None,
         "keys": list(entries),
         "counts": cache.counted() if cache else {},
     }
+    if task.timed and analysis.run is not None:
+        answer["seconds"] = analysis.run.seconds
     features, series = analysis.features, analysis.features.series
     if series is None:
         return answer, [_document(features), *entries.values()]

@@ -43,13 +43,14 @@ _DOCUMENTS: Final = msgspec.json.Decoder(AudioFeatures)
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one file; what the cache should keep of it, and what the worker counted."""
+    """What came of one file; what the cache should keep of it, what the worker counted, and seconds by node."""
 
     path: str
     answer: AudioFeatures | AnalysisError
     entries: Mapping[str, bytes] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
     computed: bool = False
+    seconds: Mapping[str, float] = field(default_factory=dict)
 
 
 class WorkerDiedError(Exception):
@@ -280,7 +281,7 @@ def _outcome(message: dict[str, Any], blobs: list[bytes]) -> Outcome:
 
         features = dataclasses.replace(features, series=load(blobs[-1]))
     entries = dict(zip(keys, blobs, strict=False))
-    return Outcome(path, features, entries, message["counts"], message["computed"])
+    return Outcome(path, features, entries, message["counts"], message["computed"], message.get("seconds", {}))
 
 
 def _error(message: dict[str, Any]) -> AnalysisError:

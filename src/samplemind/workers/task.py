@@ -16,7 +16,7 @@ class Task:
     `cache_file` and `redis_url` are where answers are looked up; a worker adds none there. `parent` is the process
     that it ends with. `retry_quarantined` matters for URLs: whether one crashed a worker before, only
     the worker that asks for it can tell. With `alone`, nobody else on this machine computes what it computes, until the
-    parent says that it has stored the answers.
+    parent says that it has stored the answers. With `timed` it says how long each node took.
     """
 
     level: AnalysisLevel
@@ -29,4 +29,5 @@ class Task:
     parent: int
     retry_quarantined: bool = False
     alone: bool = False
+    timed: bool = False
     version: str = __version__

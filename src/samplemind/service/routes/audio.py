@@ -234,6 +234,6 @@ def is_as_it_was(file: audio.Stored, uploads: Path) -> bool:
 
 
 def _sent(path: Path, kind: str, headers: dict[str, str], name: str) -> Response:
-    safe = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox; default-src 'none'"}
+    safe = {"Content-Security-Policy": "sandbox; default-src 'none'"}
     how = "inline" if kind.startswith("audio/") else "attachment"
     return FileResponse(path, media_type=kind, headers={**headers, **safe}, filename=name, content_disposition_type=how)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import AsyncIterator
@@ -15,6 +16,7 @@ from sqlalchemy.orm import Session
 from starlette.responses import StreamingResponse
 
 from samplemind.features.levels import AnalysisLevel
+from samplemind.library.folders import is_below
 from samplemind.service import audio, jobs, receipts
 from samplemind.service.answers import BatchIn, JobOut, JobPage
 from samplemind.service.caching import once
@@ -162,10 +164,9 @@ def _submitted(service: Service, session: Session, caller: Caller, body: BatchIn
 
 def _allowed(service: Service, root: str) -> str:
     """A folder that the operator allows, or one below it."""
-    asked = os.path.realpath(root)
-    for allowed in service.configuration.roots:
-        whole = os.path.realpath(allowed)
-        if asked == whole or asked.startswith(whole.rstrip(os.sep) + os.sep):
+    with contextlib.suppress(OSError, ValueError):  # no path at all is allowed as little as another one
+        asked = os.path.realpath(root)
+        if any(is_below(asked, os.path.realpath(allowed)) for allowed in service.configuration.roots):
             return asked
     raise Problem(403, "the operator of this service does not allow this folder", code="root-not-allowed")
 

@@ -82,6 +82,8 @@ def downgrade() -> None:
     with op.batch_alter_table("jobs") as jobs:
         jobs.drop_constraint("fk_jobs_batch_id", type_="foreignkey")
         jobs.drop_constraint("uq_jobs_ticket", type_="unique")
-        for name in ("created_at", "error", "ticket", "owner", "batch_id", "lease", "leased_until", "deaths", "version"):
+        for name in ("created_at", "error", "ticket", "owner", "batch_id"):
+            jobs.drop_column(name)
+        for name in ("lease", "leased_until", "deaths", "version"):
             jobs.drop_column(name)
         jobs.alter_column("started_at", existing_type=REAL, nullable=False)
