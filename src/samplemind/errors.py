@@ -10,6 +10,7 @@
     │   ├── LimitExceededError      longer, wider, faster or larger than the limits allow
     │   ├── CrashError              the worker process that analysed it died, or had to be ended, twice
     │   │   └── QuarantinedError    was so before, and is not tried again
+    │   ├── KilledError             its workers were killed from outside, again and again: the file may be all right
     │   └── InternalError           a mistake of samplemind's own, with its cause
     ├── GraphError                  the feature graph is wrong, or was asked for what it hasn't got
     │   └── UnknownFeatureError     no node of this name
@@ -22,6 +23,9 @@
     ├── QueryError                  a search that can't be understood: names the place, and what is possible there
     │   └── CursorError             the cursor of a page is damaged, or of another query
     ├── OutputError                 results can't be written where they should be
+    ├── ServiceError                a service refused a request, or could not answer it: status, code, detail
+    ├── ServiceUnreachableError     a service can't be reached, or what came from it broke off or was damaged
+    ├── ServiceTimeoutError         what a service was asked for is not there in time; it works on
     ├── LevelUnavailableError       an analysis level that does not exist, or not yet in this version
     └── SettingsError               a setting with a value that makes no sense
 
@@ -82,6 +86,10 @@ class CrashError(AnalysisError):
 
 class QuarantinedError(CrashError):
     """The file crashed its workers before, has not changed since, and is not tried again."""
+
+
+class KilledError(AnalysisError):
+    """Somebody, or the system for want of memory, killed every worker that analysed the file; it may be all right."""
 
 
 class InternalError(AnalysisError):
@@ -150,6 +158,36 @@ class ExportedFileError(SampleMindError):
 
 class OutputError(SampleMindError):
     """Results can't be written where they should be."""
+
+
+class ServiceError(SampleMindError):
+    """A service refused a request, or could not answer it.
+
+    Args:
+        status: of HTTP.
+        code: which problem it is, for programs.
+        detail: the same in words.
+        request_id: under which the service's log has it.
+    """
+
+    def __init__(self, status: int, code: str, detail: str, request_id: str | None = None) -> None:
+        super().__init__(status, code, detail, request_id)
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.request_id = request_id
+
+    def __str__(self) -> str:
+        request = f" (request {self.request_id})" if self.request_id else ""
+        return f"{self.status} {self.code}: {self.detail}{request}"
+
+
+class ServiceUnreachableError(SampleMindError):
+    """A service can't be reached, did not answer, or what came from it broke off or was damaged."""
+
+
+class ServiceTimeoutError(SampleMindError):
+    """What a service was asked for is not there in time; the service works on."""
 
 
 class LevelUnavailableError(SampleMindError):

@@ -58,6 +58,8 @@ def serve(
     try:
         from samplemind.service.serving import run
     except ModuleNotFoundError as error:
+        if (error.name or "").startswith("samplemind"):
+            raise
         raise SettingsError(f"serving needs the package {error.name}: pip install 'samplemind[service]'") from None
     from samplemind.service.configuration import Configuration, is_loopback
     from samplemind.workers.limits import available_cores

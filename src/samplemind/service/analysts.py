@@ -33,6 +33,17 @@ class Analyst(Protocol):
     def restarts(self) -> int:
         """How often a worker was started because the one before had died."""
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether `outcomes` need not wait for somebody to get ready."""
+
+    def ready(self) -> None:
+        """Have somebody ready to work.
+
+        Raises:
+            WorkerStartError: nobody can be found to work.
+        """
+
     def outcomes(self, files: Sequence[tuple[str, int]], level: AnalysisLevel) -> list[Outcome]:
         """Outcomes of files given with their sizes in bytes, once the cache has what was found.
 
@@ -82,6 +93,16 @@ class Local:
         """As of `Analyst`."""
         minded = self._minded
         return self._restarts_before + (max(0, minded[0].starts - 1) if minded else 0)
+
+    @property
+    def is_ready(self) -> bool:
+        """As of `Analyst`."""
+        minded = self._minded
+        return minded is not None and minded[1].is_ready
+
+    def ready(self) -> None:
+        """As of `Analyst`."""
+        self._ready()[1].ready()
 
     def outcomes(self, files: Sequence[tuple[str, int]], level: AnalysisLevel) -> list[Outcome]:
         """As of `Analyst`."""
@@ -151,6 +172,15 @@ class Cluster:
         self._guard = threading.Lock()
         self._ends = contextlib.ExitStack()
         self._found: tuple[Executor, Slots] | None = None
+
+    @property
+    def is_ready(self) -> bool:
+        """As of `Analyst`."""
+        return self._found is not None
+
+    def ready(self) -> None:
+        """As of `Analyst`."""
+        self._reached()
 
     def outcomes(self, files: Sequence[tuple[str, int]], level: AnalysisLevel) -> list[Outcome]:
         """As of `Analyst`; may be called from several threads."""

@@ -100,8 +100,12 @@ class Lane:
         """
         with self._ledger.database.reading() as session:
             waiting = jobs.waiting(session, "analysis")
+            # A job that was taken and waits for a worker would be blamed if the service is killed meanwhile.
+            unprepared = waiting and not self.analyst.is_ready and self._needs_work(session)
         if not waiting:
             return False
+        if unprepared:
+            self.analyst.ready()
         began = time.monotonic()
         taken, files, tickets = self._ledger.write(lambda session: self._take(session, waiting))
         if not taken:
@@ -125,6 +129,13 @@ class Lane:
                 self.analyst.close()
             self.busy_s += time.monotonic() - began
         return True
+
+    def _needs_work(self, session: Session) -> bool:
+        """Whether the next jobs are more than to look up what the library has."""
+        return any(
+            subject not in known.analyzed(session, [subject], AnalysisLevel(level))
+            for subject, level in leases.next_asked(session, "analysis")
+        )
 
     def in_hand(self) -> set[int]:
         """The jobs that it works on."""

@@ -82,6 +82,12 @@ def lease(session: Session, lease_id: str, *, kind: str, now: float, most: int =
     return list(taken.values())
 
 
+def next_asked(session: Session, kind: str) -> list[tuple[str, str]]:
+    """Subjects and levels of the jobs that wait longest."""
+    queued = select(Job.subject, Job.level).where(Job.state == "queued", Job.kind == kind).order_by(Job.id)
+    return [(row.subject, row.level) for row in session.execute(queued.limit(GROUP_FILES))]
+
+
 def finish(session: Session, lease_id: str, ends: Iterable[End], now: float) -> list[str]:
     """End jobs, but those that are not this service's any more: they were cancelled, or their lease ran out.
 

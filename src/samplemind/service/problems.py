@@ -48,6 +48,10 @@ _STATUSES: Final[Mapping[type[SampleMindError], int]] = {
 """By the nearest class; all others are the server's own trouble."""
 
 
+_TITLES: Final = {413: "Content Too Large", 416: "Range Not Satisfiable", 422: "Unprocessable Content"}
+"""As RFC 9110 has them: Python's own words for these depend on its version."""
+
+
 class Problem(Exception):  # noqa: N818 - RFC 9457's own term
     """A request that fails, and what is told of it.
 
@@ -213,6 +217,8 @@ def _busy() -> Problem:
 
 
 def _phrase(status: int) -> str:
+    if status in _TITLES:
+        return _TITLES[status]
     try:
         return HTTPStatus(status).phrase
     except ValueError:

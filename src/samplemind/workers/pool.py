@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Final
 
-from samplemind.errors import CrashError, WorkerStartError
+from samplemind.errors import AnalysisError, CrashError, KilledError, WorkerStartError
 from samplemind.features.levels import AnalysisLevel, outputs_of
+from samplemind.workers.done import Done, Store
 from samplemind.workers.drawing import Drawing, placed
 from samplemind.workers.limits import WorkerLimits
 from samplemind.workers.order import Line
@@ -26,16 +26,25 @@ _QUEUED: Final = 16
 _FALSE_STARTS: Final = 3
 """Workers in a row that die before they are ready until it is no accident, if none ever was ready."""
 _FALSE_RESTARTS: Final = 20
-"""The same where some were ready: then something is about that kills them now and then."""
+"""The same where some were ready: then something is about that makes them fail now and then."""
+_KILLED_STARTS: Final = 50
+"""Workers in a row that somebody kills before they are ready: that says nothing of them."""
+_KILLS: Final = 10
+"""Workers in a row that somebody kills over one file: that says nothing of it, but there has to be an end."""
+_AFTER_KILL_S: Final = 0.2
+"""A pause in which what the system kills for, as want of memory, may pass."""
+_GIVE_S: Final = 0.25
+"""How often it is looked whether outcomes have waited for long."""
 
 Known = Callable[[str], Outcome | None]
-Store = Callable[[list[Outcome]], None]
 
 
 class Pool:
     """Shares files out among worker processes, which start when there is something to do.
 
-    A file over which a worker dies is tried once more, alone in a new worker; then its outcome is a `CrashError`.
+    A file over which a worker dies is tried once more, alone in a new worker; then its outcome is a `CrashError`. If
+    somebody kills the worker, that says nothing of the file: it is tried again, until that was so many times in a row
+    that its outcome is a `KilledError`.
 
     Args:
         task: what all workers are told.
@@ -61,12 +70,13 @@ class Pool:
         Args:
             paths: read as they are needed, in a thread of their own.
             known: gives the outcome of a path that no worker is needed for. Called there too.
-            store: keeps the outcomes of a group of files. Called in the threads that mind the workers, before anybody
-                sees the outcomes.
+            store: keeps the outcomes of a group of files, or of some of them if others take long. Called in threads
+                of its own, before anybody sees the outcomes.
         """
         self._stopped.clear()
         run = _Run(self, known, store)
         threads = [threading.Thread(target=self.watch, daemon=True)]
+        threads += [threading.Thread(target=run.give, daemon=True)]
         threads += [threading.Thread(target=run.mind, daemon=True) for _ in range(self.workers)]
         for thread in threads:
             thread.start()
@@ -105,6 +115,10 @@ class Pool:
         with self._guard:
             self._processes.discard(worker)
         worker.close()
+
+    def pause(self, seconds: float) -> bool:
+        """Wait, but not longer than somebody waits for outcomes; whether nobody does."""
+        return self._stopped.wait(seconds)
 
     def is_stopped(self) -> bool:
         """Whether nobody waits for outcomes any more."""
@@ -148,6 +162,7 @@ class _Run:
         self._pool = pool
         self._known = known
         self._store = store
+        self._groups: list[Done] = []
         self._results: queue.Queue[list[Outcome] | BaseException | None] = queue.Queue(_QUEUED)
 
     def outcomes(self, threads: int) -> Iterator[Outcome]:
@@ -176,13 +191,30 @@ class _Run:
 
     def mind(self) -> None:
         """A thread's work: groups from the line through a worker."""
+        done = Done(self._store)
+        self._groups.append(done)
         with self._telling(), contextlib.closing(Minder(self._pool)) as minder:
             while not self._pool.is_stopped() and (group := self.line.take()):
                 while group:
-                    found = list(minder.outcomes(group))
-                    self._store(found)
+                    try:
+                        for outcome in minder.outcomes(group):
+                            done.add(outcome)
+                    finally:
+                        with done.turn:  # what was given on before has arrived then
+                            found = done.stored()
                     group = minder.stored()
                     self._put(found)
+
+    def give(self) -> None:
+        """A thread's work: outcomes that wait for a file which takes long, stored and given on."""
+        try:
+            while not self._pool.pause(_GIVE_S):
+                for done in [*self._groups]:
+                    if done.late:
+                        with done.turn:
+                            self._put(done.stored())
+        except BaseException as error:  # as for the others, but nobody waits for its end
+            self._put(error)
 
     @contextlib.contextmanager
     def _telling(self) -> Iterator[None]:
@@ -225,13 +257,14 @@ class Minder:
         if self._worker is not None and not self._worker.alive:  # it died while it had nothing to do
             self.close()
         suspect: str | None = None
+        kills = 0
         while left and not self._pool.is_stopped():
             worker = self._worker = self._worker or self._started()
-            together = [left[0]] if suspect is not None else list(left)
+            together = [left[0]] if suspect is not None or kills else list(left)
             try:
                 for outcome in worker.outcomes(together, level=level):
                     file = left.popleft()
-                    suspect = None
+                    suspect, kills = None, 0
                     if outcome is None:
                         self._later.append(file)
                     else:
@@ -242,13 +275,23 @@ class Minder:
                 if self._pool.is_stopped():  # that is why it died
                     return
                 path = left[0][0]
-                if suspect is not None:
-                    left.popleft()
-                    yield Outcome(path, CrashError(shown(path), str(death)))
-                suspect = path if suspect is None else None
+                if death.killed:
+                    kills += 1
+                    if kills < _KILLS:
+                        self._pool.pause(_AFTER_KILL_S)
+                        continue
+                    error: AnalysisError = KilledError(shown(path), _killed(kills))
+                elif suspect is None:
+                    suspect = path
+                    continue
+                else:
+                    error = CrashError(shown(path), str(death))
+                suspect, kills = None, 0
+                left.popleft()
+                yield Outcome(path, error)
 
     def drawn(self, path: str, size: int, drawing: Drawing) -> bytes:
-        """Draw a file; a worker that dies over it is followed by another one, once.
+        """Draw a file; a worker that dies over it is followed by another one, once, or as often as somebody kills it.
 
         Args:
             path: the file.
@@ -266,8 +309,8 @@ class Minder:
         """
         if self._worker is not None and not self._worker.alive:  # it died while it had nothing to do
             self.close()
-        reason = ""
-        for _ in range(2):
+        deaths = kills = 0
+        while True:
             worker = self._worker = self._worker or self._started()
             try:
                 with placed(drawing) as place:
@@ -276,8 +319,15 @@ class Minder:
                 self.close()
                 if self._pool.is_stopped():
                     raise WorkerStartError("the workers were called off") from death
-                reason = str(death)
-        raise CrashError(shown(path), reason)
+                if not death.killed:
+                    deaths += 1
+                    if deaths == 2:
+                        raise CrashError(shown(path), str(death)) from None
+                    continue
+                kills += 1
+                if kills == _KILLS:
+                    raise KilledError(shown(path), _killed(kills)) from None
+                self._pool.pause(_AFTER_KILL_S)
 
     def stored(self) -> list[tuple[str, int]]:
         """The outcomes are where other processes find them; they need not wait for this worker any more.
@@ -297,11 +347,35 @@ class Minder:
             self._pool.forget(self._worker)
             self._worker = None
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether a worker waits for files."""
+        return self._worker is not None and self._worker.alive
+
+    def ready(self) -> None:
+        """Have a worker ready, so that what is taken on next does not wait for one.
+
+        Raises:
+            WorkerStartError: no worker can be started, or the pool was stopped.
+        """
+        if not self.is_ready:
+            self.close()
+            self._worker = self._started()
+
     def _started(self) -> WorkerProcess:
-        for attempt in itertools.count(1):
+        deaths = kills = 0
+        while True:
             try:
                 return self._pool.start()
             except WorkerDiedError as death:
-                if self._pool.is_stopped() or attempt == (_FALSE_RESTARTS if self._pool.proven else _FALSE_STARTS):
+                deaths += not death.killed
+                kills += death.killed
+                most = _FALSE_RESTARTS if self._pool.proven else _FALSE_STARTS
+                if self._pool.is_stopped() or deaths == most or kills == _KILLED_STARTS:
                     raise WorkerStartError(f"no worker can be started: it {death}") from death
-        raise AssertionError("an endless loop ended")
+                if death.killed:
+                    self._pool.pause(_AFTER_KILL_S)
+
+
+def _killed(times: int) -> str:
+    return f"not analysed: its worker was killed {times} times in a row, by somebody or for want of memory"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
 from typing import Annotated, Any
@@ -9,6 +10,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Response
 from sqlalchemy.orm import Session
 
+from samplemind.errors import NotInLibraryError
 from samplemind.library import collections, tags
 from samplemind.library.corrections import correct
 from samplemind.service import audio
@@ -54,16 +56,21 @@ def set_corrections(service: ServicePart, audio_id: str, body: CorrectionsIn) ->
     return once(_changed(service, audio_id, change))
 
 
-@router.put("/audio/{audio_id}/tags/{tag}", response_model=AudioOut, responses=problems(404, 409))
+@router.put("/audio/{audio_id}/tags/{tag:path}", response_model=AudioOut, responses=problems(404, 409))
 def add_tag(service: ServicePart, audio_id: str, tag: Name) -> Response:
     """Give a sound a tag."""
     return once(_changed(service, audio_id, lambda session, number: tags.add_tags(session, [number], [tag])))
 
 
-@router.delete("/audio/{audio_id}/tags/{tag}", response_model=AudioOut, responses=problems(404, 409))
+@router.delete("/audio/{audio_id}/tags/{tag:path}", response_model=AudioOut, responses=problems(404, 409))
 def remove_tag(service: ServicePart, audio_id: str, tag: Name) -> Response:
     """Take a tag from a sound."""
-    return once(_changed(service, audio_id, lambda session, number: tags.remove_tags(session, [number], [tag])))
+
+    def change(session: Session, number: int) -> None:
+        with contextlib.suppress(NotInLibraryError):  # no sound has it: neither has this one
+            tags.remove_tags(session, [number], [tag])
+
+    return once(_changed(service, audio_id, change))
 
 
 @router.get("/tags", response_model=list[TagOut], responses=problems())
@@ -80,7 +87,23 @@ def list_collections(service: ServicePart) -> list[CollectionOut]:
         return [CollectionOut(**dataclasses.asdict(each)) for each in collections.collection_counts(session)]
 
 
-@router.get("/collections/{name}", response_model=CollectionOut, responses=problems(404))
+@router.put("/collections/{name:path}/items/{audio_id}", status_code=204, responses=problems(404, 409))
+def add_item(service: ServicePart, name: Name, audio_id: str) -> Response:
+    """Put a sound into a collection."""
+    with service.database.writing() as session:
+        collections.add_items(session, name, [_sound(session, audio_id)], time.time())
+    return Response(status_code=204)
+
+
+@router.delete("/collections/{name:path}/items/{audio_id}", status_code=204, responses=problems(404, 409))
+def remove_item(service: ServicePart, name: Name, audio_id: str) -> Response:
+    """Take a sound out of a collection; what its query finds stays found."""
+    with service.database.writing() as session:
+        collections.remove_items(session, name, [_sound(session, audio_id)])
+    return Response(status_code=204)
+
+
+@router.get("/collections/{name:path}", response_model=CollectionOut, responses=problems(404))
 def get_collection(service: ServicePart, name: Name) -> CollectionOut:
     """One collection."""
     with service.database.reading() as session:
@@ -88,7 +111,7 @@ def get_collection(service: ServicePart, name: Name) -> CollectionOut:
 
 
 @router.put(
-    "/collections/{name}",
+    "/collections/{name:path}",
     response_model=CollectionOut,
     responses={201: {"model": CollectionOut, "description": "It is new."}, **problems(404)},
 )
@@ -100,27 +123,11 @@ def put_collection(service: ServicePart, name: Name, body: CollectionIn, respons
         return CollectionOut(**dataclasses.asdict(collections.collection_named(session, name)))
 
 
-@router.delete("/collections/{name}", status_code=204, responses=problems(404))
+@router.delete("/collections/{name:path}", status_code=204, responses=problems(404))
 def delete_collection(service: ServicePart, name: Name) -> Response:
     """Remove a collection; its sounds stay."""
     with service.database.writing() as session:
         collections.remove(session, name)
-    return Response(status_code=204)
-
-
-@router.put("/collections/{name}/items/{audio_id}", status_code=204, responses=problems(404, 409))
-def add_item(service: ServicePart, name: Name, audio_id: str) -> Response:
-    """Put a sound into a collection."""
-    with service.database.writing() as session:
-        collections.add_items(session, name, [_sound(session, audio_id)], time.time())
-    return Response(status_code=204)
-
-
-@router.delete("/collections/{name}/items/{audio_id}", status_code=204, responses=problems(404, 409))
-def remove_item(service: ServicePart, name: Name, audio_id: str) -> Response:
-    """Take a sound out of a collection; what its query finds stays found."""
-    with service.database.writing() as session:
-        collections.remove_items(session, name, [_sound(session, audio_id)])
     return Response(status_code=204)
 
 
