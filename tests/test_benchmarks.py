@@ -18,6 +18,7 @@ from tests.conftest import REPOSITORY
         ("cached", ("--seconds", "2", "--pairs", "1")),
         ("cache_entries", ("--entries", "500")),
         ("library_search", ("--entries", "500", "--queries", "2")),
+        ("service_load", ("--uploads", "4", "--megabytes", "1", "--requests", "5", "--sounds", "4")),
         ("scale", ("--files", "20", "--rounds", "1", "--warm-up", "0", "--no-dask")),
         pytest.param(
             "memory",
