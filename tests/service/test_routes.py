@@ -364,7 +364,8 @@ class TestJobs:
     def test_the_same_wish_is_one_job(self, client: httpx.Client, service: Live) -> None:
         long = encoded(noise(50.0))
         audio_id = uploaded(client, long)
-        jobs = {client.post(f"/audio/{audio_id}/analysis").json()["id"] for _ in range(5)}
+        answers = [client.post(f"/audio/{audio_id}/analysis") for _ in range(5)]
+        jobs = {answer.json()["id"] for answer in answers if answer.status_code == 202}
         assert len(jobs) == 1
         assert ended(client, jobs.pop())["state"] == "done"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -11,8 +10,10 @@ from pathlib import Path
 import anyio
 import pytest
 from blake3 import blake3
-from sqlalchemy import select
+from sqlalchemy import delete, select, update
 
+from samplemind.errors import LibraryError
+from samplemind.library import folders
 from samplemind.library.database import Database
 from samplemind.library.model import File
 from samplemind.service.audio import Stored
@@ -91,7 +92,7 @@ def test_a_row_is_written_again_for_a_file_that_was_stored_but_not_recorded(
     path, _ = upload(uploads, database, AUDIO)
     with database.writing() as session:
         session.delete(session.scalars(select(File)).one())
-    assert upload(uploads, database, AUDIO, "other.wav") == (path, True)
+    assert upload(uploads, database, AUDIO, "other.wav") == (path, False)
 
 
 def test_a_name_tells_of_the_sound(uploads: Uploads, database: Database) -> None:
@@ -194,36 +195,67 @@ def test_a_disk_that_becomes_full_is_told(
 
 def test_an_upload_can_be_taken_away(uploads: Uploads, database: Database, folder: DataFolder) -> None:
     upload(uploads, database, AUDIO)
-    with database.writing() as session:
-        uploads.remove(session, session.scalars(select(File)).one(), str(folder.audio))
+    uploads.remove(blake3(AUDIO).hexdigest())
     assert stored(folder) == {}
     assert list(folder.incoming.iterdir()) == []
     with database.reading() as session:
         assert session.scalars(select(File)).all() == []
 
 
-def test_what_was_scanned_is_not_taken_away(
-    uploads: Uploads, database: Database, folder: DataFolder, tmp_path: Path
-) -> None:
-    upload(uploads, database, AUDIO)
-    theirs = tmp_path / "theirs.wav"
+def test_what_was_scanned_is_not_taken_away(uploads: Uploads, database: Database, tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs" / "theirs.wav"
+    theirs.parent.mkdir()
     theirs.write_bytes(AUDIO)
-    row = File(root_id=1, path="theirs.wav", size=1, digest=blake3(AUDIO).hexdigest(), found_at=0.0)
-    with database.writing() as session, pytest.raises(Problem) as refused:
-        uploads.remove(session, row, str(tmp_path))
+    with database.writing() as session:
+        root = folders.added(session, str(theirs.parent), 0.0)
+        digest = blake3(AUDIO).hexdigest()
+        session.add(File(root_id=root.root_id, path="theirs.wav", size=1, digest=digest, found_at=0.0))
+    with pytest.raises(Problem) as refused:
+        uploads.remove(digest)
     assert refused.value.status == 409
     assert theirs.read_bytes() == AUDIO
-    assert len(stored(folder)) == 1
 
 
-def test_a_sweep_removes_what_was_never_recorded(uploads: Uploads, database: Database, folder: DataFolder) -> None:
+def test_what_could_not_be_taken_out_of_the_library_stays(
+    uploads: Uploads, database: Database, folder: DataFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path, _ = upload(uploads, database, AUDIO)
-    lost = folder.upload(hashlib.sha256(b"").hexdigest())
-    lost.mkdir()
-    (lost / "kick.wav").write_bytes(b"RIFF")
-    uploads.sweep()
-    assert list(stored(folder)) == [path]
-    assert not lost.exists()
+
+    def broken(*_: object) -> None:
+        raise LibraryError("the disk is full")
+
+    monkeypatch.setattr("samplemind.service.uploads.forget_file", broken)
+    with pytest.raises(LibraryError):
+        uploads.remove(blake3(AUDIO).hexdigest())
+    assert stored(folder) == {path: AUDIO}
+
+
+def test_what_was_never_recorded_is(uploads: Uploads, database: Database, folder: DataFolder) -> None:
+    path, _ = upload(uploads, database, AUDIO)
+    other, _ = upload(uploads, database, AUDIO + AUDIO)
+    with database.writing() as session:
+        session.execute(delete(File).where(File.path == path))  # as if it had been killed before
+        session.execute(update(File).where(File.path == other).values(digest=None))  # as a scan leaves what failed
+    uploads.adopt()
+    with database.reading() as session:
+        assert {row.path: row.digest for row in session.scalars(select(File))} == {
+            each: each.partition("/")[0] for each in (path, other)
+        }
+    assert set(stored(folder)) == {path, other}
+
+
+def test_an_upload_has_one_row(uploads: Uploads, database: Database) -> None:
+    path, _ = upload(uploads, database, AUDIO)
+    digest = blake3(AUDIO).hexdigest()
+    with database.writing() as session:
+        row = session.scalars(select(File)).one()
+        session.add(File(root_id=row.root_id, path=f"{digest}/ghost.wav", digest=digest, size=1, found_at=0.0))
+    assert upload(uploads, database, AUDIO) == (path, False)
+    with database.reading() as session:
+        assert session.scalars(select(File.path)).all() == [path]
+    uploads.remove(digest)
+    with database.reading() as session:
+        assert session.scalars(select(File.path)).all() == []
 
 
 def test_what_was_being_received_is_removed_at_the_start(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import enum
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -13,6 +12,7 @@ import typer
 from samplemind.cli.outputs import Format
 from samplemind.cli.rows import Column, print_records
 from samplemind.cli.serve import DataDir
+from samplemind.service.identity import Scope
 
 if TYPE_CHECKING:
     from samplemind.library.database import Database
@@ -22,14 +22,6 @@ app = typer.Typer(help="Say who may use the service.", no_args_is_help=True, ric
 _DAY: Final = "%Y-%m-%d %H:%M"
 
 
-class Scope(enum.StrEnum):
-    """What a key is good for; each includes those before it."""
-
-    READ = "read"
-    WRITE = "write"
-    ADMIN = "admin"
-
-
 @app.command()
 def create(
     name: Annotated[str, typer.Argument(metavar="NAME", help="What to call it: who has it, or what uses it.")],
@@ -37,10 +29,10 @@ def create(
     data_dir: DataDir = None,
 ) -> None:
     """Make a key, and print it: this once, for only a digest of it is kept."""
-    from samplemind.service import identity, keys
+    from samplemind.service import keys
 
     with _database(data_dir) as database, database.writing() as session:
-        key = keys.create(session, name, identity.Scope(scope.value), time.time())
+        key = keys.create(session, name, scope, time.time())
     print(key.text)
 
 

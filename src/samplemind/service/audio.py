@@ -19,6 +19,7 @@ from samplemind.library.found import Entry, entries_of
 from samplemind.library.groups import groups
 from samplemind.library.model import Audio, File, Root
 from samplemind.library.search import Page
+from samplemind.service.problems import slug, without_paths
 
 UPLOADS: Final = "uploads"
 """What the folder of the uploads is called."""
@@ -71,7 +72,7 @@ def digests(session: Session, ids: Sequence[str]) -> list[str]:
         NotInLibraryError: one of them is not there.
     """
     known: dict[str, str] = {}
-    for some in groups(ids):
+    for some in groups(each for each in ids if _DIGEST.fullmatch(each)):
         known |= {each: each for each in session.scalars(select(File.digest).where(File.digest.in_(some))) if each}
     return [known.get(each) or stored(session, each).row.digest or "" for each in ids]
 
@@ -125,7 +126,7 @@ def _shown(file: Stored, entry: Entry | None, uploads: Path) -> dict[str, Any]:
         "added_at": row.found_at,
         "audio_digest": None if entry is None else entry.id,
         "error": None if row.error is None else slug(row.error),
-        "reason": None if row.reason is None else printable(row.reason),
+        "reason": None if row.reason is None else without_paths(printable(row.reason)),
         "files": [_place(file.root, file.row.path, row.missing_since is not None, uploads)]
         if entry is None
         else [_place(each.root, folders.relative(each.path, each.root), each.missing, uploads) for each in entry.files],
@@ -148,11 +149,6 @@ def _place(root: str, path: str, missing: bool, uploads: Path) -> dict[str, Any]
 def printable(text: str) -> str:
     """A text that JSON and UTF-8 can say: bytes of a name that are no text are shown as U+FFFD."""
     return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
-
-
-def slug(error: str) -> str:
-    """An error's class as a word: limit-exceeded for LimitExceededError."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", error.removesuffix("Error")).lower()
 
 
 def _cursor(number: int) -> str:

@@ -20,6 +20,11 @@ def forever(configuration: Configuration, etag: str) -> dict[str, str]:
     return {"ETag": f'"{etag}"', "Cache-Control": f"{whose}, max-age={_YEAR_S}, immutable"}
 
 
+def asked_again(etag: str) -> dict[str, str]:
+    """Headers of an answer that is looked at again each time, though it seldom changes."""
+    return {"ETag": f'"{etag}"', "Cache-Control": "private, no-cache"}
+
+
 def is_known(request: Request, etag: str) -> bool:
     """Whether the client has the answer with this tag already."""
     tags = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
@@ -28,14 +33,14 @@ def is_known(request: Request, etag: str) -> bool:
 
 def not_modified(headers: Mapping[str, str]) -> Response:
     """The answer to a client that has it already."""
-    return Response(status_code=304, headers=dict(headers))
+    return Response(status_code=304, headers={**headers, "Vary": "Accept-Encoding"})
 
 
 def revalidated(request: Request, content: Any) -> Response:
     """Plain data as JSON that a client asks for again each time, and gets again only if it changed."""
     body = msgspec.json.encode(content)
     etag = blake3.blake3(body).hexdigest(length=16)
-    headers = {"ETag": f'"{etag}"', "Cache-Control": "private, no-cache"}
+    headers = asked_again(etag)
     if is_known(request, etag):
         return not_modified(headers)
     return Response(body, media_type="application/json", headers=headers)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from samplemind.service.answers import ProblemOut
-
 _WORDS: Final = {
     400: "The request makes no sense.",
     401: "No valid key was shown.",
@@ -38,15 +36,18 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
-PROBLEM: Final = ProblemOut
+NO_KEY: Final[dict[str, Any]] = {"security": []}
+"""Of what is open to everybody."""
+_KNOWN: Final[dict[int | str, dict[str, Any]]] = {304: {"description": "The client has it."}}
 BINARY: Final[dict[int | str, dict[str, Any]]] = {
     200: {"description": "The bytes.", "content": {"audio/*": {"schema": {"type": "string", "format": "binary"}}}},
     206: {
         "description": "A range of them.",
         "content": {"audio/*": {"schema": {"type": "string", "format": "binary"}}},
     },
-    304: {"description": "The client has it."},
+    **_KNOWN,
 }
+DRAWN: Final = _KNOWN
 _FILE: Final = {"type": "string", "format": "binary"}
 UPLOAD: Final[dict[str, Any]] = {
     "requestBody": {
@@ -63,5 +64,5 @@ FEATURES: Final[dict[int | str, dict[str, Any]]] = {
         "description": "What was found out.",
         "content": {"application/json": {"schema": {"$ref": "#/components/schemas/AudioFeatures"}}},
     },
-    304: {"description": "The client has it."},
 }
+FEATURES_OR_KNOWN: Final = {**FEATURES, **_KNOWN}

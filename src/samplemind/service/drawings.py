@@ -96,7 +96,7 @@ class Drawings:
             AnalysisError: the file can't be drawn.
             Problem: 503, too many drawings wait.
         """
-        key = f"draw/{digest}/{_word(drawing)}"
+        key = f"draw/{digest}/{word(drawing)}"
         kept = await asyncio.to_thread(self._cache.get, key)
         if kept is not None:
             return kept
@@ -188,7 +188,8 @@ class Drawings:
             total -= status.st_size
 
 
-def _word(drawing: Drawing) -> str:
+def word(drawing: Drawing) -> str:
+    """A drawing of this version, as a word."""
     values = map(str, dataclasses.astuple(drawing))
     return "-".join((type(drawing).__name__.lower(), *values, f"v{VERSION}"))
 

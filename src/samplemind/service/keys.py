@@ -89,6 +89,16 @@ def revoke(session: Session, key_id: str, now: float) -> None:
     session.execute(delete(SignIn).where(SignIn.key_id == key_id))
 
 
+def is_key(text: str) -> bool:
+    """Whether a text has the form of a key."""
+    return _KEY.fullmatch(text) is not None
+
+
+def is_cookie(text: str) -> bool:
+    """Whether a text has the form of a cookie's value."""
+    return _COOKIE.fullmatch(text) is not None
+
+
 def caller_of_key(session: Session, text: str) -> Caller | None:
     """Who shows a key; None if it is none, or none any more."""
     parts = _KEY.fullmatch(text)

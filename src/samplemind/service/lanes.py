@@ -17,7 +17,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from samplemind.audio import Limits, StatKey, file_digest, stat_key
@@ -235,6 +235,9 @@ class Lane:
 
     def _write(self, session: Session, cases: Sequence[Case], level: AnalysisLevel, now_ns: int) -> list[str]:
         now = time.time()
+        there = set(session.scalars(select(File.id).where(File.id.in_({case.file_id for case in cases}))))
+        gone = [dataclasses.replace(_GONE, id=case.job.id) for case in cases if case.file_id not in there]
+        cases = [case for case in cases if case.file_id in there]  # nothing that was taken away comes back
         found = [
             Found(case.stat, case.answer)
             for case in cases
@@ -250,7 +253,7 @@ class Lane:
                 session.execute(update(File).where(File.id == case.file_id).values(digest=case.job.subject))
         changed = [case.job.id for case in cases if case.changed]
         return [
-            *leases.finish(session, self._ledger.lease_id, [*map(_end, meant)], now),
+            *leases.finish(session, self._ledger.lease_id, [*map(_end, meant), *gone], now),
             *leases.give_back(session, self._ledger.lease_id, now, changed),
         ]
 

@@ -10,6 +10,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from samplemind.service.problems import Problem
 
+_LONGEST_HEADER: Final = 2**14
 FIELD: Final = "file"
 """What the field must be called."""
 
@@ -70,6 +71,8 @@ class FormFile:
 
     def _add(self, which: int, data: bytes) -> None:
         self._header[which] += data
+        if len(self._header[which]) > _LONGEST_HEADER:
+            raise Problem(400, "a header of the form is too long", code="malformed-form")
 
     def _header_ended(self) -> None:
         (name, value), self._header = self._header, [b"", b""]

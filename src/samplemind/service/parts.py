@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -31,7 +32,9 @@ class Service:
     runner: Runner
     drawings: Drawings
     hub: Hub
-    measures: Measures = field(default_factory=Measures)
+    measures: Measures
+    streams: Counter[str] = field(default_factory=Counter)
+    """How many streams of events each caller has open."""
 
 
 def _service(request: Request) -> Service:

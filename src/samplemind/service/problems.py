@@ -44,6 +44,7 @@ _STATUSES: Final[Mapping[type[SampleMindError], int]] = {
     errors.UnsupportedFormatError: 415,
     errors.InternalError: 500,
     errors.WorkerStartError: 503,
+    errors.OutputError: 507,
 }
 """By the nearest class; all others are the server's own trouble."""
 
@@ -108,7 +109,7 @@ def problem_response(problem: Problem, request_id: str) -> Response:
 def of_error(error: SampleMindError) -> Problem:
     """What is told of an error of samplemind: never where on the server something is."""
     status = next((_STATUSES[kind] for kind in type(error).__mro__ if kind in _STATUSES), 500)
-    code = re.sub(r"(?<!^)(?=[A-Z])", "-", type(error).__name__.removesuffix("Error")).lower()
+    code = slug(type(error).__name__)
     if isinstance(error, LibraryError):
         return _of_library(error)
     if status in (500, 503):
@@ -119,6 +120,11 @@ def of_error(error: SampleMindError) -> Problem:
     if isinstance(error, QueryError):
         return Problem(status, without_paths(str(error)), code=code, column=error.column)
     return Problem(status, without_paths(str(error)), code=code)
+
+
+def slug(error: str) -> str:
+    """An error's class as a word: limit-exceeded for LimitExceededError."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "-", error.removesuffix("Error")).lower()
 
 
 def of_status(status: int, detail: str | None = None, headers: Mapping[str, str] | None = None) -> Problem:

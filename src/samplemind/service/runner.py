@@ -135,7 +135,7 @@ class Runner:
         """What was counted since the start."""
         ended: Counter[str] = Counter()
         for lane in self._lanes:
-            ended.update(lane.ended)
+            ended.update(lane.ended.copy())
         analysts = {id(lane.analyst): lane.analyst for lane in self._lanes}.values()
         return {
             "worker_restarts": float(sum(analyst.restarts for analyst in analysts)),

@@ -38,6 +38,10 @@ from samplemind.service.runner import Runner
 from samplemind.service.uploads import Uploads
 
 _BACKLOG: Final = 2048
+_ASKERS: Final = 4
+"""Threads that look keys up: they wait for nobody who writes."""
+_WRITE_TIMEOUT_S: Final = 10.0
+"""How long a request waits for those who write, before it is told to come again."""
 _GOODBYE_S: Final = 5
 """How long requests that are being answered may still take when the service is asked to stop."""
 
@@ -50,7 +54,8 @@ def guarded(configuration: Configuration, folder: DataFolder, lease_id: str) -> 
         folder: the data folder, held.
         lease_id: the service's name for its jobs.
     """
-    database = Database(configuration.library_url or folder.path / FILE_NAME)
+    place = configuration.library_url or folder.path / FILE_NAME
+    database = Database(place, write_timeout_s=_WRITE_TIMEOUT_S)
     measures = Measures()
 
     @contextlib.asynccontextmanager
@@ -84,7 +89,7 @@ def guarded(configuration: Configuration, folder: DataFolder, lease_id: str) -> 
             previews_max_bytes=configuration.previews_max_bytes,
         )
         uploads = Uploads(folder, database, min_free_bytes=configuration.min_free_bytes)
-        uploads.sweep()
+        uploads.adopt()
         runner.start()
         drawings.start()
         measures.watch_cache(cache.stats)
@@ -97,7 +102,7 @@ def guarded(configuration: Configuration, folder: DataFolder, lease_id: str) -> 
         service.cache.close()
         service.database.close()
 
-    authenticate = functools.partial(_caller, database)
+    authenticate = functools.partial(_caller, database, anyio.CapacityLimiter(_ASKERS))
     app: ASGIApp = Heads(Compression(application(opening)))
     return Guard(app, configuration, authenticate, measures.observe)
 
@@ -116,7 +121,7 @@ def run(configuration: Configuration, tell: Callable[[str], None]) -> None:
     """
     folder = DataFolder(configuration.data_dir)
     with folder.held() as lease_id, contextlib.closing(_listening(configuration)) as listening:
-        _require_key(configuration, folder)
+        _check(configuration, folder)
         host, port = listening.getsockname()[:2]
         address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
         server = _Server(
@@ -152,17 +157,15 @@ class _Server(uvicorn.Server):
             self._tell()
 
 
-def _require_key(configuration: Configuration, folder: DataFolder) -> None:
-    """Refuse to serve others where nobody has a key."""
-    if configuration.open:
-        if not is_loopback(configuration.host):
-            raise AssertionError("a service that others can reach asks for keys")
-        return
+def _check(configuration: Configuration, folder: DataFolder) -> None:
+    """Refuse to serve with a library that can't be used, or for others where nobody has a key."""
     place = configuration.library_url or folder.path / FILE_NAME
     with contextlib.closing(Database(place)) as database, database.reading() as session:
-        if not keys.any_valid(session):
+        if not keys.any_valid(session) and not configuration.open:
             reason = f"nobody has a key for the service at {configuration.host}: samplemind keys create NAME makes one"
             raise SettingsError(reason)
+    if configuration.open and not is_loopback(configuration.host):
+        raise AssertionError("a service that others can reach asks for keys")
 
 
 def _listening(configuration: Configuration) -> socket.socket:
@@ -179,20 +182,19 @@ def _listening(configuration: Configuration) -> socket.socket:
     return listening
 
 
-async def _caller(database: Database, headers: Headers) -> Caller | None:
-    """Who shows a key, or else the cookie of a browser that showed one."""
-    scheme, _, key = headers.get("authorization", "").partition(" ")
-    cookie = _cookie(headers)
-    if not (key and scheme.lower() == "bearer") and cookie is None:
+async def _caller(database: Database, threads: anyio.CapacityLimiter, headers: Headers) -> Caller | None:
+    """Who shows a key, or else the cookie of a browser that showed one. What can be neither costs no thread."""
+    scheme, _, text = headers.get("authorization", "").partition(" ")
+    key = text.strip() if scheme.lower() == "bearer" else ""
+    cookie = "" if key else _cookie(headers) or ""
+    if not (keys.is_key(key) or keys.is_cookie(cookie)):
         return None
 
     def find() -> Caller | None:
         with database.reading() as session:
-            if key:
-                return keys.caller_of_key(session, key.strip()) if scheme.lower() == "bearer" else None
-            return keys.caller_of_cookie(session, cookie or "", time.time())
+            return keys.caller_of_key(session, key) if key else keys.caller_of_cookie(session, cookie, time.time())
 
-    return await anyio.to_thread.run_sync(find)
+    return await anyio.to_thread.run_sync(find, limiter=threads)
 
 
 def _cookie(headers: Headers) -> str | None:

@@ -12,10 +12,11 @@ import errno
 import functools
 import io
 import os
+import re
 import secrets
 import shutil
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -31,6 +32,7 @@ from samplemind.library.database import Database
 from samplemind.library.forgetting import forget_file
 from samplemind.library.groups import groups
 from samplemind.library.model import File
+from samplemind.service.audio import stored
 from samplemind.service.folder import DataFolder
 from samplemind.service.names import safe_name
 from samplemind.service.problems import Problem
@@ -44,6 +46,9 @@ _WRITERS: Final = 8
 _HEAD: Final = 512
 """Bytes by which text is told."""
 _NO_SPACE: Final = (errno.ENOSPC, errno.EDQUOT)
+_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
+_LOOK_BYTES: Final = 2**24
+"""How often it is looked whether the disk still has room."""
 _THERE: Final = (errno.ENOTEMPTY, errno.EEXIST, errno.EACCES)
 """What systems say when the folder that something is to be renamed to has something in it."""
 
@@ -87,6 +92,8 @@ class Uploads:
                     digest = blake3()
                     size = 0
                     async for piece in _pieces(chunks):
+                        if size // _LOOK_BYTES != (size + len(piece)) // _LOOK_BYTES:
+                            await self._in_thread(self._require_room)
                         size += len(piece)
                         await self._in_thread(_write, file, digest, piece)
                     await self._in_thread(_settle, file)
@@ -109,6 +116,7 @@ class Uploads:
             The row, and whether it is new: the same bytes may have been uploaded before, under another name.
         """
         place = self._folder.upload(received.digest)
+        new = True
         with _full_disk_told():
             received.path.rename(received.path.with_name(safe_name(name)))
             try:
@@ -116,54 +124,96 @@ class Uploads:
             except OSError as error:
                 if error.errno not in _THERE or not place.is_dir():
                     raise
+                new = False
             _sync(place.parent)
-        stored = min(place.iterdir())
-        root = folders.added(session, str(self._folder.audio), time.time())
-        path = folders.relative(str(stored), root.root)
-        row = session.scalar(select(File).where(File.root_id == root.root_id, File.path == path))
-        if row is not None:
-            row.missing_since = None
-            return row, False
-        row = File(root_id=root.root_id, path=path, size=received.size, digest=received.digest, found_at=time.time())
-        for column, value in folders.told_by_name(path).items():
-            setattr(row, column, value)
-        session.add(row)
-        session.flush()
-        return row, True
+        return self._recorded(session, received.digest), new
 
-    def remove(self, session: Session, row: File, root: str) -> None:
+    def _recorded(self, session: Session, digest: str) -> File:
+        """The one row of an upload that is in its place."""
+        kept = min(self._folder.upload(digest).iterdir())
+        root = folders.added(session, str(self._folder.audio), time.time())
+        path = folders.relative(str(kept), root.root)
+        content = {"path": path, "digest": digest, "size": kept.stat().st_size, "missing_since": None}
+        rows = _rows(session, root.root_id, digest)
+        for other in rows[1:]:
+            forget_file(session, other.id)
+        row = rows[0] if rows else File(root_id=root.root_id, found_at=time.time())
+        session.add(row)
+        for column, value in {**content, **folders.told_by_name(path)}.items():
+            setattr(row, column, value)
+        session.flush()
+        return row
+
+    def remove(self, audio_id: str) -> None:
         """Take an upload away: its file, its row, and its sound if nothing else has it and nobody said anything of it.
 
         Raises:
+            NotInLibraryError: there is none.
             Problem: it was not uploaded: the service takes away nothing else.
         """
-        place = self._folder.upload(row.digest or "")
-        if Path(folders.absolute(root, row.path)).parent != place:
-            reason = "this file is in a folder that was scanned: only uploads can be deleted"
-            raise Problem(409, reason, code="not-an-upload")
         aside = self._folder.incoming / secrets.token_hex(16)
-        with contextlib.suppress(FileNotFoundError):
-            place.rename(aside)
-        forget_file(session, row.id)
+        undo = contextlib.ExitStack()
+        with undo:
+            with self._database.writing() as session:  # so that nobody uploads the same bytes meanwhile
+                file = stored(session, audio_id)
+                digest = file.row.digest or ""
+                place = self._folder.upload(digest)
+                if file.path.parent != place:
+                    reason = "this file is in a folder that was scanned: only uploads can be deleted"
+                    raise Problem(409, reason, code="not-an-upload")
+                with contextlib.suppress(FileNotFoundError):
+                    place.rename(aside)
+                    undo.callback(_put_back, aside, place)
+                for row in _rows(session, file.row.root_id, digest):
+                    forget_file(session, row.id)
+            undo.pop_all()
         shutil.rmtree(aside, ignore_errors=True)
 
-    def sweep(self) -> None:
-        """Remove uploads that were never recorded: the service was killed between the two steps."""
-        names = sorted(entry.name for entry in os.scandir(self._folder.audio))
+    def adopt(self) -> None:
+        """Record uploads that were not: the service was killed between the two steps, or has another library now."""
+        names = sorted(entry.name for entry in os.scandir(self._folder.audio) if _DIGEST.fullmatch(entry.name))
         for some in groups(names):
             with self._database.reading() as session:
-                known = set(session.scalars(select(File.digest).where(File.digest.in_(some))))
-            for name in set(some) - known:
-                shutil.rmtree(self._folder.audio / name, ignore_errors=True)
+                root = folders.place_of(session, str(self._folder.audio))
+                known = _digests(session, root.root_id, some) if root is not None and not root.path else set()
+            unknown = [name for name in some if name not in known and any(self._folder.upload(name).iterdir())]
+            if unknown:
+                with self._database.writing() as session:
+                    for name in unknown:
+                        self._recorded(session, name)
 
-    def _opened(self, path: Path) -> io.FileIO:
+    def _require_room(self) -> None:
         if shutil.disk_usage(self._folder.path).free < self._min_free_bytes:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def _opened(self, path: Path) -> io.FileIO:
+        self._require_room()
         path.parent.mkdir(mode=0o700)
         return io.FileIO(path, "xb")
 
     async def _in_thread(self, function: Callable[..., T], *args: Any) -> T:
         return await anyio.to_thread.run_sync(function, *args, limiter=self._writers)
+
+
+def _rows(session: Session, root_id: int, digest: str) -> Sequence[File]:
+    """The rows of an upload. There is one, unless something that was taken away was found once more."""
+    below = (File.path > f"{digest}/") & (File.path < f"{digest}0")  # 0 is what comes after a slash
+    return session.scalars(select(File).where(File.root_id == root_id, below).order_by(File.id)).all()
+
+
+def _digests(session: Session, root_id: int, digests: Sequence[str]) -> set[str]:
+    """Those of some digests, in order, of which there is an upload's row as it must be."""
+    within = (File.path > f"{digests[0]}/") & (File.path < f"{digests[-1]}0")
+    rows = session.execute(select(File.path, File.digest).where(File.root_id == root_id, within))
+    return {digest for path, digest in rows if digest is not None and path.startswith(f"{digest}/")}
+
+
+def _put_back(aside: Path, place: Path) -> None:
+    """Undo a removal; where the same bytes were uploaded meanwhile, they are there."""
+    try:
+        aside.rename(place)
+    except OSError:
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 async def _pieces(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytearray]:

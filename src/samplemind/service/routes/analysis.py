@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import anyio
 from fastapi import APIRouter, Query, Request, Response
@@ -14,22 +14,25 @@ from samplemind.features.levels import AnalysisLevel
 from samplemind.service import audio, jobs
 from samplemind.service.answers import JobOut, Level
 from samplemind.service.caching import once, revalidated
-from samplemind.service.documents import FEATURES, UPLOAD, problems
+from samplemind.service.documents import FEATURES, FEATURES_OR_KNOWN, UPLOAD, problems
 from samplemind.service.identity import Caller
 from samplemind.service.known import known
 from samplemind.service.parts import CallerPart, Service, ServicePart
-from samplemind.service.problems import Problem
+from samplemind.service.problems import Problem, slug
 from samplemind.service.routes.audio import Name, body_of
 from samplemind.service.routes.jobs import accepted
 from samplemind.service.uploads import Received
 
 router = APIRouter(tags=["analysis"])
 
+_LOOK_S: Final = 2.0
+"""How often a job is looked at of which nobody says anything: another process may have ended it."""
+
 Wanted = Annotated[Level, Query(description="How much to find out.")]
 _PROMISED: dict[int | str, dict[str, Any]] = {202: {"model": JobOut, "description": "It is being analysed."}}
 
 
-@router.get("/audio/{audio_id}/analysis", response_class=Response, responses={**FEATURES, **problems(404)})
+@router.get("/audio/{audio_id}/analysis", response_class=Response, responses={**FEATURES_OR_KNOWN, **problems(404)})
 def get_analysis(request: Request, service: ServicePart, audio_id: str, level: Wanted = "standard") -> Response:
     """What was found out about a file at this level, or a higher one."""
     with service.database.reading() as session:
@@ -63,7 +66,7 @@ def analyze_audio(service: ServicePart, caller: CallerPart, audio_id: str, level
 @router.post(
     "/analyze",
     response_class=Response,
-    responses={**FEATURES, **_PROMISED, **problems(408, 413, 415, 507)},
+    responses={**FEATURES, **_PROMISED, **problems(409, 415, 507)},
     openapi_extra=UPLOAD,
 )
 async def analyze(
@@ -81,8 +84,9 @@ async def analyze(
     async with service.uploads.received(body) as received:
         called = form.name if form is not None else name
         begin = functools.partial(_begun, service, caller, received, called, wanted)
-        answer = await anyio.to_thread.run_sync(begin)
-    service.measures.count_upload(received.size)
+        answer, new = await anyio.to_thread.run_sync(begin)
+    if new:
+        service.measures.count_upload(received.size)
     if not isinstance(answer, jobs.JobView):
         return once(answer)
     service.runner.wake()
@@ -97,10 +101,12 @@ async def analyze(
 
 def _begun(
     service: Service, caller: Caller, received: Received, name: str | None, level: AnalysisLevel
-) -> dict[str, Any] | jobs.JobView:
+) -> tuple[dict[str, Any] | jobs.JobView, bool]:
+    """What is known of an upload, or the job that finds out; and whether the upload is new."""
+    digest = received.digest
     with service.database.writing() as session:
-        service.uploads.keep(session, received, name)
-        return known(session, received.digest, level) or _submitted(service, session, caller, received.digest, level)
+        _, new = service.uploads.keep(session, received, name)
+        return known(session, digest, level) or _submitted(service, session, caller, digest, level), new
 
 
 def _submitted(service: Service, session: Session, caller: Caller, digest: str, level: AnalysisLevel) -> jobs.JobView:
@@ -116,7 +122,7 @@ async def _ended(service: Service, job: jobs.JobView, deadline: float) -> jobs.J
             left = deadline - time.monotonic()
             if job.ended or left <= 0:
                 break
-            await changed(left)
+            await changed(min(left, _LOOK_S))
     return job
 
 
@@ -138,4 +144,4 @@ def _failed(job: jobs.JobView) -> Problem:
     if job.state == "cancelled":
         return Problem(409, "the job was cancelled", code="cancelled")
     reason = audio.printable(job.reason or "it could not be analysed")
-    return Problem(422, reason, code=audio.slug(job.error or "analysis"))
+    return Problem(422, reason, code=slug(job.error or "analysis"))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
+import contextlib
 import functools
 import time
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import anyio
 from fastapi import APIRouter, Header, Query, Request, Response
@@ -20,8 +20,9 @@ from samplemind.library.search import MOST, search
 from samplemind.library.stamps import stamp
 from samplemind.service import audio, receipts
 from samplemind.service.answers import AudioOut, AudioPage, Peaks
-from samplemind.service.caching import forever, is_known, not_modified, once
-from samplemind.service.documents import BINARY, UPLOAD, problems
+from samplemind.service.caching import asked_again, forever, is_known, not_modified, once
+from samplemind.service.documents import BINARY, DRAWN, UPLOAD, problems
+from samplemind.service.drawings import VERSION, word
 from samplemind.service.formats import OTHER, is_played, media_type
 from samplemind.service.multipart import FormFile
 from samplemind.service.parts import CallerPart, Service, ServicePart
@@ -38,7 +39,8 @@ IdempotencyKey = Annotated[
     str | None,
     Header(min_length=1, max_length=200, description="A name for this request: sent again, it is answered again."),
 ]
-_RAW = ("audio/", "video/", "application/octet-stream", "application/ogg", "application/mxf")
+_GONE: Final = "the file is gone from the folder where it was, or was changed since"
+_RAW: Final = ("audio/", "video/", "application/octet-stream", "application/ogg", "application/mxf")
 
 
 def body_of(request: Request) -> tuple[AsyncIterable[bytes], FormFile | None]:
@@ -80,7 +82,8 @@ async def upload(
         called = form.name if form is not None else name
         kept = functools.partial(_kept, service, received, called, caller.id, idempotency_key)
         status, answer = await anyio.to_thread.run_sync(kept)
-    service.measures.count_upload(received.size)
+    if status == 201:
+        service.measures.count_upload(received.size)
     return once(answer, status, {"Location": f"/api/v1/audio/{answer['id']}"})
 
 
@@ -100,7 +103,7 @@ def _kept(
         return status, answer
 
 
-@router.get("", response_model=AudioPage, responses=problems(400))
+@router.get("", response_model=AudioPage, responses=problems(404))
 def list_audio(
     service: ServicePart,
     q: Annotated[str | None, Query(max_length=4096, description="A search; without one, all files.")] = None,
@@ -108,10 +111,10 @@ def list_audio(
     cursor: Cursor = None,
 ) -> Response:
     """Files: those that a search finds, or all, the latest first."""
+    if q is not None:
+        return once(found(service, q, limit, cursor))
     with service.database.reading() as session:
-        if q is None:
-            return once(audio.listed(session, limit, cursor, service.folder.audio))
-    return once(found(service, q, limit, cursor))
+        return once(audio.listed(session, limit, cursor, service.folder.audio))
 
 
 def found(service: Service, query: str, limit: int, cursor: str | None) -> dict[str, Any]:
@@ -133,9 +136,7 @@ def get_audio(service: ServicePart, audio_id: str) -> Response:
 @router.delete("/{audio_id}", status_code=204, responses=problems(404, 409))
 def delete_audio(service: ServicePart, audio_id: str) -> Response:
     """Take an upload away. What was said of its sound is kept."""
-    with service.database.writing() as session:
-        file = audio.stored(session, audio_id)
-        service.uploads.remove(session, file.row, file.root)
+    service.uploads.remove(audio_id)
     return Response(status_code=204)
 
 
@@ -143,29 +144,33 @@ def delete_audio(service: ServicePart, audio_id: str) -> Response:
 def get_content(request: Request, service: ServicePart, audio_id: str) -> Response:
     """The file as it is."""
     file, path = there(service, audio_id)
-    headers = forever(service.configuration, file.row.digest or "")
+    headers = _cached(service, audio_id, file, file.row.digest or "")
     if is_known(request, file.row.digest or ""):
         return not_modified(headers)
-    return _sent(path, media_type(path, file.row.codec), headers, audio.printable(file.name))
+    with _gone_told():
+        return _sent(path, media_type(path, file.row.codec), headers, audio.printable(file.name))
 
 
-@router.get("/{audio_id}/preview", response_class=Response, responses={**BINARY, **problems(404, 410, 416, 422, 503)})
+@router.get("/{audio_id}/preview", response_class=Response, responses={**BINARY, **problems(404, 410, 415, 416, 507)})
 async def get_preview(request: Request, service: ServicePart, audio_id: str) -> Response:
     """The sound in a form that browsers play: the file itself if they do, else FLAC."""
     file, path = await anyio.to_thread.run_sync(there, service, audio_id)
     digest = file.row.digest or ""
-    played = await anyio.to_thread.run_sync(is_played, path, file.row.codec)
-    headers = forever(service.configuration, digest if played else f"{digest}-preview")
-    if is_known(request, headers["ETag"].strip('"')):
-        return not_modified(headers)
-    if played:
-        kind = await anyio.to_thread.run_sync(media_type, path, file.row.codec)
-        return _sent(path, kind, headers, audio.printable(file.name))
-    preview = await service.drawings.preview(str(path), digest)
-    return _sent(preview, "audio/flac", headers, audio.printable(f"{Path(file.name).stem}.flac"))
+    with _gone_told():
+        played = await anyio.to_thread.run_sync(is_played, path, file.row.codec)
+        etag = digest if played else f"{digest}-preview{VERSION}"
+        # Before it is analysed, nobody knows whether browsers play it.
+        headers = asked_again(etag)
+        if is_known(request, etag):
+            return not_modified(headers)
+        if played:
+            kind = await anyio.to_thread.run_sync(media_type, path, file.row.codec)
+            return _sent(path, kind, headers, audio.printable(file.name))
+        preview = await service.drawings.preview(str(path), digest)
+        return _sent(preview, "audio/flac", headers, audio.printable(f"{Path(file.name).stem}.flac"))
 
 
-@router.get("/{audio_id}/peaks", response_model=Peaks, responses=problems(404, 410, 422, 503))
+@router.get("/{audio_id}/peaks", response_model=Peaks, responses={**DRAWN, **problems(404, 410, 415)})
 async def get_peaks(
     request: Request,
     service: ServicePart,
@@ -179,7 +184,7 @@ async def get_peaks(
 @router.get(
     "/{audio_id}/spectrogram.png",
     response_class=Response,
-    responses={200: {"content": {"image/png": {}}}, **problems(404, 410, 422, 503)},
+    responses={200: {"content": {"image/png": {}}}, **DRAWN, **problems(404, 410, 415)},
 )
 async def get_spectrogram(
     request: Request,
@@ -195,16 +200,26 @@ async def get_spectrogram(
 async def _drawn(request: Request, service: Service, audio_id: str, what: drawing.Drawing, kind: str) -> Response:
     file, path = await anyio.to_thread.run_sync(there, service, audio_id)
     digest = file.row.digest or ""
-    etag = f"{digest}-{drawings_key(what)}"
-    headers = forever(service.configuration, etag)
+    etag = f"{digest}-{word(what)}"
+    headers = _cached(service, audio_id, file, etag)
     if is_known(request, etag):
         return not_modified(headers)
     return Response(await service.drawings.draw(str(path), digest, what), media_type=kind, headers=headers)
 
 
-def drawings_key(what: drawing.Drawing) -> str:
-    """A drawing as a word."""
-    return "-".join(map(str, (type(what).__name__.lower(), *dataclasses.astuple(what))))
+def _cached(service: Service, audio_id: str, file: audio.Stored, etag: str) -> dict[str, str]:
+    """Headers of what the bytes of a file determine; the id may be that of a sound, which has other files too."""
+    if audio_id == file.row.digest:
+        return forever(service.configuration, etag)
+    return asked_again(etag)
+
+
+@contextlib.contextmanager
+def _gone_told() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise Problem(410, _GONE, code="gone") from error
 
 
 def there(service: Service, audio_id: str) -> tuple[audio.Stored, Path]:
@@ -217,7 +232,7 @@ def there(service: Service, audio_id: str) -> tuple[audio.Stored, Path]:
     with service.database.reading() as session:
         file = audio.stored(session, audio_id)
     if not is_as_it_was(file, service.folder.audio):
-        raise Problem(410, "the file is gone from the folder where it was, or was changed since", code="gone")
+        raise Problem(410, _GONE, code="gone")
     return file, file.path
 
 
@@ -236,4 +251,11 @@ def is_as_it_was(file: audio.Stored, uploads: Path) -> bool:
 def _sent(path: Path, kind: str, headers: dict[str, str], name: str) -> Response:
     safe = {"Content-Security-Policy": "sandbox; default-src 'none'"}
     how = "inline" if kind.startswith("audio/") else "attachment"
-    return FileResponse(path, media_type=kind, headers={**headers, **safe}, filename=name, content_disposition_type=how)
+    return FileResponse(
+        path,
+        stat_result=path.stat(),
+        media_type=kind,
+        headers={**headers, **safe},
+        filename=name,
+        content_disposition_type=how,
+    )

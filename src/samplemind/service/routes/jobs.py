@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -23,7 +25,7 @@ from samplemind.service.caching import once
 from samplemind.service.documents import problems
 from samplemind.service.identity import Caller, Scope
 from samplemind.service.parts import CallerPart, Service, ServicePart
-from samplemind.service.problems import Problem
+from samplemind.service.problems import Problem, slug
 from samplemind.service.routes.audio import Cursor, IdempotencyKey
 
 router = APIRouter(tags=["jobs"])
@@ -31,6 +33,9 @@ router = APIRouter(tags=["jobs"])
 HEARTBEAT_S: Final = 15.0
 """How often a stream of events says that it lives: proxies close what is silent for a minute."""
 State = Literal["queued", "running", "done", "failed", "cancelled", "quarantined"]
+_TICKET: Final = re.compile(r"[0-9a-f]{32}")
+MOST_STREAMS: Final = 50
+"""Streams of events that a caller may have open: connections are few."""
 _NO_SUCH: Final = "there is no job of this id"
 
 
@@ -43,7 +48,7 @@ def shown(job: jobs.JobView) -> dict[str, Any]:
         "subject": job.subject if job.kind != "scan" else audio.printable(Path(job.subject).name),
         "level": job.level,
         "totals": None if job.totals is None else dict(job.totals),
-        "error": None if job.error is None else audio.slug(job.error),
+        "error": None if job.error is None else slug(job.error),
         "reason": None if job.reason is None else audio.printable(job.reason),
         "created_at": job.created_at,
         "started_at": job.started_at,
@@ -66,7 +71,7 @@ def list_jobs(
     service: ServicePart,
     caller: CallerPart,
     state: State | None = None,
-    batch: Annotated[str | None, Query(max_length=64, description="The parts of this batch.")] = None,
+    batch: Annotated[str | None, Query(pattern="^[0-9a-f]{32}$", description="The parts of this batch.")] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 50,
     cursor: Cursor = None,
 ) -> Response:
@@ -87,8 +92,9 @@ def get_job(service: ServicePart, caller: CallerPart, job_id: str) -> Response:
 @router.delete("/jobs/{job_id}", response_model=JobOut, responses=problems(404))
 def cancel_job(service: ServicePart, caller: CallerPart, job_id: str) -> Response:
     """Cancel a job. One that has ended stays as it is."""
+    job = _found(service, job_id, owner_of(caller))
     with service.database.writing() as session:
-        changed = jobs.cancel(session, job_id, owner_of(caller), time.time())
+        changed = jobs.cancel(session, job.ticket, owner_of(caller), time.time())
     service.runner.cancelled(changed)
     return once(shown(_found(service, job_id, owner_of(caller))))
 
@@ -110,7 +116,19 @@ async def watch_job(
     await anyio.to_thread.run_sync(_found, service, job_id, owner)
     seen = int(last_event_id) if last_event_id and last_event_id.isascii() and last_event_id.isdecimal() else -1
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(_events(service, job_id, owner, seen), media_type="text/event-stream", headers=headers)
+    if service.streams[caller.id] >= MOST_STREAMS:
+        raise Problem(429, f"no more than {MOST_STREAMS} streams of events at once", headers={"Retry-After": "5"})
+    events = _counted(service.streams, caller.id, _events(service, job_id, owner, seen))
+    return StreamingResponse(events, media_type="text/event-stream", headers=headers)
+
+
+async def _counted(streams: Counter[str], name: str, events: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    streams[name] += 1
+    try:
+        async for event in events:
+            yield event
+    finally:
+        streams[name] -= 1
 
 
 async def _events(service: Service, job_id: str, owner: str | None, seen: int) -> AsyncIterator[bytes]:
@@ -139,27 +157,36 @@ def submit_batch(
     if (body.ids is None) == (body.root is None):
         raise Problem(422, "name either ids or a root", code="unprocessable-content")
     level = AnalysisLevel(body.level)
+    wish = _wish(service, body)
     request = f"POST /batches {body.model_dump_json()}"
     with service.database.writing() as session:
         before = receipts.found(session, caller.id, idempotency_key, request)
         if before is not None:
             status, answer = before
         else:
-            job = _submitted(service, session, caller, body, level)
+            job = _submitted(service, session, caller, wish, level)
             status, answer = 202, shown(job)
             receipts.keep(session, caller.id, idempotency_key, request, status, answer)
     service.runner.wake()
     return once(answer, status, {"Location": f"/api/v1/jobs/{answer['id']}"})
 
 
-def _submitted(service: Service, session: Session, caller: Caller, body: BatchIn, level: AnalysisLevel) -> jobs.JobView:
+def _submitted(
+    service: Service, session: Session, caller: Caller, wish: str | list[str], level: AnalysisLevel
+) -> jobs.JobView:
     most = service.configuration.queue_length
     now = time.time()
+    if isinstance(wish, str):
+        return jobs.submit_scan(session, owner=caller.id, root=wish, level=level, now=now, most=most)
+    return jobs.submit_batch(session, owner=caller.id, subjects=wish, level=level, now=now, most=most)
+
+
+def _wish(service: Service, body: BatchIn) -> str | list[str]:
+    """A folder that may be scanned, or the digests of files that are there: looked up before others must wait."""
     if body.root is not None:
-        root = _allowed(service, body.root)
-        return jobs.submit_scan(session, owner=caller.id, root=root, level=level, now=now, most=most)
-    found = audio.digests(session, body.ids or [])
-    return jobs.submit_batch(session, owner=caller.id, subjects=found, level=level, now=now, most=most)
+        return _allowed(service, body.root)
+    with service.database.reading() as session:
+        return audio.digests(session, body.ids or [])
 
 
 def _allowed(service: Service, root: str) -> str:
@@ -172,8 +199,10 @@ def _allowed(service: Service, root: str) -> str:
 
 
 def _found(service: Service, job_id: str, owner: str | None) -> jobs.JobView:
-    with service.database.reading() as session:
-        job = jobs.find(session, job_id, owner)
+    job = None
+    if _TICKET.fullmatch(job_id):
+        with service.database.reading() as session:
+            job = jobs.find(session, job_id, owner)
     if job is None:
         raise Problem(404, _NO_SUCH, code="not-found")
     return job

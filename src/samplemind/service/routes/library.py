@@ -33,7 +33,7 @@ router = APIRouter(tags=["library"])
 Name = Annotated[str, Path(max_length=200)]
 
 
-@router.get("/search", response_model=AudioPage, responses=problems())
+@router.get("/search", response_model=AudioPage, responses=problems(404))
 def search(
     service: ServicePart,
     q: Annotated[str, Query(max_length=4096, description="As docs/search.md describes it.")] = "",

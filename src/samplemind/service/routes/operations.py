@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from samplemind.errors import LibraryError
 from samplemind.service.caching import once
-from samplemind.service.documents import problems
+from samplemind.service.documents import NO_KEY, problems
 from samplemind.service.parts import ServicePart
 from samplemind.service.problems import Problem
 
@@ -23,13 +23,13 @@ _TEXT = "text/plain; version=0.0.4; charset=utf-8"
 _profiling = threading.Lock()
 
 
-@router.get("/healthz", response_model=dict[str, str])
+@router.get("/healthz", response_model=dict[str, str], openapi_extra=NO_KEY)
 async def healthz() -> Response:
     """The process answers."""
     return once({"status": "ok"})
 
 
-@router.get("/readyz", response_model=dict[str, str], responses=problems())
+@router.get("/readyz", response_model=dict[str, str], responses=problems(), openapi_extra=NO_KEY)
 def readyz(service: ServicePart) -> Response:
     """Database and workers can be used."""
     try:

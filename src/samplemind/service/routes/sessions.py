@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 from samplemind.service import keys
 from samplemind.service.answers import KeyIn, SessionOut
 from samplemind.service.caching import once
-from samplemind.service.documents import problems
+from samplemind.service.documents import NO_KEY, problems
 from samplemind.service.parts import CallerPart, ServicePart
 from samplemind.service.problems import Problem
 
@@ -18,13 +18,14 @@ router = APIRouter(prefix="/session", tags=["session"])
 COOKIE = "samplemind"
 
 
-@router.post("", response_model=SessionOut, responses=problems(401))
+@router.post("", response_model=SessionOut, responses=problems(401), openapi_extra=NO_KEY)
 def sign_in(service: ServicePart, body: KeyIn) -> Response:
     """Show a key, and get a cookie for it."""
-    with service.database.writing() as session:
+    with service.database.reading() as session:  # no stranger waits for those who write, nor has them wait
         caller = keys.caller_of_key(session, body.key)
-        if caller is None:
-            raise Problem(401, "this is no valid key", code="unauthorized", headers={"WWW-Authenticate": "Bearer"})
+    if caller is None:
+        raise Problem(401, "this is no valid key", code="unauthorized", headers={"WWW-Authenticate": "Bearer"})
+    with service.database.writing() as session:
         value = keys.sign_in(session, caller, time.time())
     answer = once({"id": caller.id, "scope": str(caller.scope)})
     answer.set_cookie(
@@ -44,13 +45,16 @@ def who(caller: CallerPart) -> Response:
     return once({"id": caller.id, "scope": str(caller.scope)})
 
 
-@router.delete("", status_code=204, responses=problems())
+@router.delete("", status_code=204, responses=problems(), openapi_extra=NO_KEY)
 def sign_out(request: Request, service: ServicePart) -> Response:
     """Forget the cookie."""
     value = request.cookies.get(COOKIE)
     if value is not None:
-        with service.database.writing() as session:
-            keys.sign_out(session, value)
+        with service.database.reading() as session:
+            known = keys.caller_of_cookie(session, value, time.time()) is not None
+        if known:
+            with service.database.writing() as session:
+                keys.sign_out(session, value)
     answer = Response(status_code=204, headers={"Cache-Control": "no-store"})
     answer.delete_cookie(COOKIE, httponly=True, samesite="strict", secure=service.configuration.secure_cookies)
     return answer
