@@ -109,6 +109,10 @@ class Drawings:
             await self._made(f"draw/{digest}/preview", lambda: self._transcoded(path, digest, target))
         return target
 
+    def forget(self, digest: str) -> None:
+        """Remove the preview of a file that was taken away; what the cache has of it goes as room is needed."""
+        (self._previews / f"{digest}.flac").unlink(missing_ok=True)
+
     async def _made(self, key: str, make: Callable[[], bytes]) -> bytes:
         """What the thread makes; who asks for the same meanwhile gets the same."""
         with self._guard:

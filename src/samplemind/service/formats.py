@@ -48,4 +48,4 @@ def is_played(path: Path, codec: str | None) -> bool:
         OSError: it can't be read.
     """
     with path.open("rb") as file:
-        return codec in _PLAYED and (sniff(file) or "mp3") in _PLAYED_IN
+        return codec in _PLAYED and (sniff(file) or codec) in _PLAYED_IN

@@ -25,7 +25,7 @@ from samplemind.service.configuration import Configuration
 from samplemind.service.exchange import CLIENT_LEFT, Exchange
 from samplemind.service.identity import LOCAL, Caller
 from samplemind.service.logs import fields
-from samplemind.service.permissions import SIGN_IN, UPLOADS, required_scope
+from samplemind.service.permissions import OPEN, SIGN_IN, UPLOADS, required_scope
 from samplemind.service.problems import FAILED, Problem, of_error, of_status
 from samplemind.service.rates import Rates, neighbourhood
 
@@ -35,6 +35,8 @@ MAX_HEAD_BYTES: Final = 16 * 1024
 """Of a request's line and headers: what uvicorn keeps of an incomplete one."""
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_STRANGERS_BYTES: Final = 4096
+"""Of a body for which no key is needed: it holds a key, in JSON."""
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 """Any word can be a method: in logs and metrics all others are "OTHER"."""
 _LOG: Final = logging.getLogger("samplemind.service")
@@ -127,6 +129,8 @@ class Guard:
             self._note(scope, method, exchange, time.monotonic() - began)
 
     def _limit(self, method: str, path: str) -> int:
+        if (method, path) in OPEN:  # nobody without a key keeps a connection for long
+            return _STRANGERS_BYTES
         return self.configuration.max_upload_bytes if (method, path) in UPLOADS else self.configuration.max_json_bytes
 
     async def _caller(self, scope: Scope, headers: Headers) -> Caller | None:

@@ -99,6 +99,11 @@ def is_cookie(text: str) -> bool:
     return _COOKIE.fullmatch(text) is not None
 
 
+def is_valid(session: Session, key_id: str) -> bool:
+    """Whether there is a key of this id that was not revoked."""
+    return session.scalar(select(Key.id).where(Key.id == key_id, Key.revoked_at.is_(None))) is not None
+
+
 def caller_of_key(session: Session, text: str) -> Caller | None:
     """Who shows a key; None if it is none, or none any more."""
     parts = _KEY.fullmatch(text)

@@ -11,6 +11,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from samplemind.service.problems import Problem
 
 _LONGEST_HEADER: Final = 2**14
+_MOST_PARTS: Final = 100
 FIELD: Final = "file"
 """What the field must be called."""
 
@@ -32,6 +33,7 @@ class FormFile:
         self._found = False
         self._ours = False
         self._ended = False
+        self._parts = 0
         self._header: list[bytes] = [b"", b""]
         self._pieces: list[bytes] = []
         callbacks = {
@@ -68,6 +70,9 @@ class FormFile:
     def _part(self) -> None:
         self._ours = False
         self._header = [b"", b""]
+        self._parts += 1
+        if self._parts > _MOST_PARTS:
+            raise Problem(400, f"the form has more than {_MOST_PARTS} fields", code="malformed-form")
 
     def _add(self, which: int, data: bytes) -> None:
         self._header[which] += data

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Annotated
 
+import anyio
 from fastapi import Depends, Request
 
 from samplemind.cache import FeatureCache
@@ -33,6 +34,8 @@ class Service:
     drawings: Drawings
     hub: Hub
     measures: Measures
+    writers: anyio.CapacityLimiter
+    """Threads for uploads that wait for their turn to write: not those that others read in."""
     streams: Counter[str] = field(default_factory=Counter)
     """How many streams of events each caller has open."""
 

@@ -38,6 +38,8 @@ from samplemind.service.runner import Runner
 from samplemind.service.uploads import Uploads
 
 _BACKLOG: Final = 2048
+_WRITERS: Final = 8
+"""Uploads that may wait for those who write, each in a thread."""
 _ASKERS: Final = 4
 """Threads that look keys up: they wait for nobody who writes."""
 _WRITE_TIMEOUT_S: Final = 10.0
@@ -94,7 +96,18 @@ def guarded(configuration: Configuration, folder: DataFolder, lease_id: str) -> 
         drawings.start()
         measures.watch_cache(cache.stats)
         measures.watch_jobs(runner.states, runner.counted, runner.node_seconds)
-        return Service(configuration, folder, database, cache, uploads, runner, drawings, hub, measures)
+        return Service(
+            configuration,
+            folder,
+            database,
+            cache,
+            uploads,
+            runner,
+            drawings,
+            hub,
+            measures,
+            anyio.CapacityLimiter(_WRITERS),
+        )
 
     def ended(service: Service) -> None:
         service.runner.stop(configuration.stop_s)

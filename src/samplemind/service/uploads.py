@@ -45,7 +45,7 @@ _WRITERS: Final = 8
 """Uploads that write at the same moment; the others wait, and so do their clients."""
 _HEAD: Final = 512
 """Bytes by which text is told."""
-_NO_SPACE: Final = (errno.ENOSPC, errno.EDQUOT)
+_NO_SPACE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _LOOK_BYTES: Final = 2**24
 """How often it is looked whether the disk still has room."""
@@ -124,7 +124,10 @@ class Uploads:
             except OSError as error:
                 if error.errno not in _THERE or not place.is_dir():
                     raise
-                new = False
+                new = not _is_whole(place, received.size)
+                if new:  # somebody has meddled with it
+                    place.rename(self._folder.incoming / secrets.token_hex(16))
+                    received.path.parent.rename(place)
             _sync(place.parent)
         return self._recorded(session, received.digest), new
 
@@ -144,8 +147,11 @@ class Uploads:
         session.flush()
         return row
 
-    def remove(self, audio_id: str) -> None:
+    def remove(self, audio_id: str) -> str:
         """Take an upload away: its file, its row, and its sound if nothing else has it and nobody said anything of it.
+
+        Returns:
+            The digest of its bytes.
 
         Raises:
             NotInLibraryError: there is none.
@@ -168,6 +174,7 @@ class Uploads:
                     forget_file(session, row.id)
             undo.pop_all()
         shutil.rmtree(aside, ignore_errors=True)
+        return digest
 
     def adopt(self) -> None:
         """Record uploads that were not: the service was killed between the two steps, or has another library now."""
@@ -206,6 +213,11 @@ def _digests(session: Session, root_id: int, digests: Sequence[str]) -> set[str]
     within = (File.path > f"{digests[0]}/") & (File.path < f"{digests[-1]}0")
     rows = session.execute(select(File.path, File.digest).where(File.root_id == root_id, within))
     return {digest for path, digest in rows if digest is not None and path.startswith(f"{digest}/")}
+
+
+def _is_whole(place: Path, size: int) -> bool:
+    """Whether a folder has the file of so many bytes that it should have."""
+    return [path.stat().st_size for path in place.iterdir()] == [size]
 
 
 def _put_back(aside: Path, place: Path) -> None:

@@ -84,7 +84,7 @@ async def analyze(
     async with service.uploads.received(body) as received:
         called = form.name if form is not None else name
         begin = functools.partial(_begun, service, caller, received, called, wanted)
-        answer, new = await anyio.to_thread.run_sync(begin)
+        answer, new = await anyio.to_thread.run_sync(begin, limiter=service.writers)
     if new:
         service.measures.count_upload(received.size)
     if not isinstance(answer, jobs.JobView):

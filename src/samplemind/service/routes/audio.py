@@ -81,7 +81,7 @@ async def upload(
     async with service.uploads.received(body) as received:
         called = form.name if form is not None else name
         kept = functools.partial(_kept, service, received, called, caller.id, idempotency_key)
-        status, answer = await anyio.to_thread.run_sync(kept)
+        status, answer = await anyio.to_thread.run_sync(kept, limiter=service.writers)
     if status == 201:
         service.measures.count_upload(received.size)
     return once(answer, status, {"Location": f"/api/v1/audio/{answer['id']}"})
@@ -136,7 +136,7 @@ def get_audio(service: ServicePart, audio_id: str) -> Response:
 @router.delete("/{audio_id}", status_code=204, responses=problems(404, 409))
 def delete_audio(service: ServicePart, audio_id: str) -> Response:
     """Take an upload away. What was said of its sound is kept."""
-    service.uploads.remove(audio_id)
+    service.drawings.forget(service.uploads.remove(audio_id))
     return Response(status_code=204)
 
 
@@ -243,7 +243,7 @@ def is_as_it_was(file: audio.Stored, uploads: Path) -> bool:
     except FileAccessError:
         return False
     if file.root == str(uploads):
-        return True
+        return stat.size == file.row.size
     before = file.row.stamp
     return stat.size == file.row.size and (before is None or before.partition("@")[0] == stamp(stat))
 

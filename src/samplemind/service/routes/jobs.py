@@ -19,11 +19,11 @@ from starlette.responses import StreamingResponse
 
 from samplemind.features.levels import AnalysisLevel
 from samplemind.library.folders import is_below
-from samplemind.service import audio, jobs, receipts
+from samplemind.service import audio, jobs, keys, receipts
 from samplemind.service.answers import BatchIn, JobOut, JobPage
 from samplemind.service.caching import once
 from samplemind.service.documents import problems
-from samplemind.service.identity import Caller, Scope
+from samplemind.service.identity import LOCAL, Caller, Scope
 from samplemind.service.parts import CallerPart, Service, ServicePart
 from samplemind.service.problems import Problem, slug
 from samplemind.service.routes.audio import Cursor, IdempotencyKey
@@ -118,7 +118,7 @@ async def watch_job(
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     if service.streams[caller.id] >= MOST_STREAMS:
         raise Problem(429, f"no more than {MOST_STREAMS} streams of events at once", headers={"Retry-After": "5"})
-    events = _counted(service.streams, caller.id, _events(service, job_id, owner, seen))
+    events = _counted(service.streams, caller.id, _events(service, caller, job_id, seen))
     return StreamingResponse(events, media_type="text/event-stream", headers=headers)
 
 
@@ -131,14 +131,14 @@ async def _counted(streams: Counter[str], name: str, events: AsyncIterator[bytes
         streams[name] -= 1
 
 
-async def _events(service: Service, job_id: str, owner: str | None, seen: int) -> AsyncIterator[bytes]:
+async def _events(service: Service, caller: Caller, job_id: str, seen: int) -> AsyncIterator[bytes]:
     """The job as it is, and again whenever its version has risen: nothing is lost by a connection that was cut."""
     yield b": a job, whenever it changes\n\n"
     while True:
         with service.hub.watching(job_id) as changed:
             try:
-                job = await anyio.to_thread.run_sync(_found, service, job_id, owner)
-            except Problem:  # it was forgotten meanwhile
+                job = await anyio.to_thread.run_sync(_seen_by, service, caller, job_id)
+            except Problem:  # it was forgotten meanwhile, or the key was revoked
                 return
             if job.version > seen:
                 seen = job.version
@@ -196,6 +196,14 @@ def _allowed(service: Service, root: str) -> str:
         if any(is_below(asked, os.path.realpath(allowed)) for allowed in service.configuration.roots):
             return asked
     raise Problem(403, "the operator of this service does not allow this folder", code="root-not-allowed")
+
+
+def _seen_by(service: Service, caller: Caller, job_id: str) -> jobs.JobView:
+    if caller is not LOCAL:
+        with service.database.reading() as session:
+            if not keys.is_valid(session, caller.id):
+                raise Problem(401, "the key was revoked")
+    return _found(service, job_id, owner_of(caller))
 
 
 def _found(service: Service, job_id: str, owner: str | None) -> jobs.JobView:
