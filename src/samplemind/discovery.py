@@ -83,14 +83,29 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def listed(data: bytes) -> list[str]:
-    """The paths in a list: one a line, or ended by NUL bytes as ``find -print0`` writes them.
+def listed(pieces: Iterable[bytes]) -> Iterator[str]:
+    """The paths in a list, as it comes in: one a line, or ended by NUL bytes as ``find -print0`` writes them.
 
-    Windows puts a byte order mark before UTF-8, which belongs to no name.
+    Windows puts a byte order mark before UTF-8, which belongs to no name. What ends the first path ends all, but for a
+    name with a line feed in it that comes in one piece with its NUL.
+
+    Args:
+        pieces: the list's bytes.
     """
-    data = data.removeprefix(codecs.BOM_UTF8)
-    separator = b"\0" if b"\0" in data else b"\n"
-    lines = data.split(separator)
-    if separator == b"\n":
-        lines = [line.removesuffix(b"\r") for line in lines]
-    return [os.fsdecode(line) for line in lines if line]
+    separator, rest = b"", b""
+    for piece in pieces:
+        rest += piece
+        if not separator:
+            rest = rest.removeprefix(codecs.BOM_UTF8)
+            separator = next((each for each in (b"\0", b"\n") if each in rest), b"")
+        if separator:
+            *whole, rest = rest.split(separator)
+            yield from _paths(whole, separator)
+    yield from _paths([rest], separator)
+
+
+def _paths(names: Iterable[bytes], separator: bytes) -> Iterator[str]:
+    for name in names:
+        path = name if separator == b"\0" else name.removesuffix(b"\r")
+        if path:
+            yield os.fsdecode(path)

@@ -27,6 +27,7 @@ from samplemind.workers.batch import batch
 from samplemind.workers.cluster import batch_on
 from samplemind.workers.fetch import analyze_url
 from samplemind.workers.limits import WorkerLimits, available_cores
+from samplemind.workers.quarantine import quarantined
 from samplemind.workers.remote import is_url
 
 PathLike = str | os.PathLike[str]
@@ -72,6 +73,8 @@ class AudioEngine:
         use_cache: bool = True,
         series: bool = False,
         isolate: bool = False,
+        retry_quarantined: bool = False,
+        worker_limits: WorkerLimits | None = None,
     ) -> AudioFeatures:
         """Analyse one file.
 
@@ -82,18 +85,29 @@ class AudioEngine:
             series: also give frame-level series, in `AudioFeatures.series`.
             isolate: in a worker process of its own, within limits of memory and time: a file that crashes a decoder
                 costs an error. Starting the worker takes about a second.
+            retry_quarantined: try the file again if it crashed a worker before; without `isolate` it may end this
+                process now.
+            worker_limits: what the file may cost a worker; with `isolate`.
 
         Raises:
             AnalysisError: the file has no answer; the error names it and the reason.
             LevelUnavailableError: this version can't compute the level.
         """
         if isolate:
-            options: dict[str, Any] = {"level": level, "use_cache": use_cache, "series": series}
-            [(_, answer)] = self.batch_analyze(path, jobs=1, retry_quarantined=True, **options)
+            [(_, answer)] = self.batch_analyze(
+                path,
+                level=level,
+                use_cache=use_cache,
+                series=series,
+                jobs=1,
+                retry_quarantined=retry_quarantined,
+                worker_limits=worker_limits,
+            )
             if isinstance(answer, AnalysisError):
                 raise answer
             return answer
-        return self._analyze(os.fspath(path), level=level, use_cache=use_cache, series=series).features
+        options: dict[str, Any] = {"level": level, "use_cache": use_cache, "series": series}
+        return self._analyze(os.fspath(path), retry_quarantined=retry_quarantined, **options).features
 
     async def analyze_audio_async(
         self,
@@ -155,7 +169,7 @@ class AudioEngine:
             use_cache: as for `analyze_audio`.
             series: as for `analyze_audio`.
             jobs: worker processes; as many as there are cores by default. With 0 files are analysed in this process,
-                one by one and unprotected.
+                one by one and unprotected, but for those that crashed a worker before.
             executor: where groups of files are sent, for example to other machines, which must have samplemind and
                 see the same paths; each has worker processes of its own there.
             slots: how many groups the executor works on at a time, asked now and then; by default `jobs`.
@@ -176,7 +190,8 @@ class AudioEngine:
         outputs_of(level)  # a level that can't be computed is told here, not by every worker
         if jobs == 0:
             for path in named:
-                yield path, self._answer(path, level=level, use_cache=use_cache, series=series)
+                options: dict[str, Any] = {"level": level, "use_cache": use_cache, "series": series}
+                yield path, self._answer(path, retry_quarantined=retry_quarantined, **options)
             return
         common: dict[str, Any] = {
             "level": level,
@@ -251,15 +266,26 @@ class AudioEngine:
         use_cache: bool = True,
         series: bool = False,
         name: str | None = None,
+        retry_quarantined: bool = False,
     ) -> Analysis:
+        cache = self.cache if use_cache else None
         options: dict[str, Any] = {
             "level": named_level(level),
-            "cache": self.cache if use_cache else None,
+            "cache": cache,
             "limits": self.limits,
             "series": series,
         }
+
+        def refuse() -> None:
+            error = None if cache is None or retry_quarantined else quarantined(path, cache)
+            if error is not None:
+                raise error
+
         try:
-            analysis = analyze_url(path, **options) if is_url(path) else analyze_file(path, name=name, **options)
+            if is_url(path):
+                analysis = analyze_url(path, retry_quarantined=retry_quarantined, **options)
+            else:
+                analysis = analyze_file(path, name=name, refuse=refuse, **options)
         except AnalysisError:
             self._count("failed")
             raise
@@ -283,10 +309,20 @@ def analyze(
     use_cache: bool = True,
     series: bool = False,
     isolate: bool = False,
+    retry_quarantined: bool = False,
+    worker_limits: WorkerLimits | None = None,
 ) -> AudioFeatures:
     """Analyse one file with the user's settings and cache; see `AudioEngine.analyze_audio`."""
     engine = _default_engine(load_settings())
-    return engine.analyze_audio(path, level=level, use_cache=use_cache, series=series, isolate=isolate)
+    return engine.analyze_audio(
+        path,
+        level=level,
+        use_cache=use_cache,
+        series=series,
+        isolate=isolate,
+        retry_quarantined=retry_quarantined,
+        worker_limits=worker_limits,
+    )
 
 
 @functools.cache

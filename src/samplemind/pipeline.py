@@ -11,7 +11,7 @@ import dataclasses
 import hashlib
 import json
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,6 +76,7 @@ def analyze_file(
     series: bool = False,
     name: str | None = None,
     digest: str | None = None,
+    refuse: Callable[[], object] = lambda: None,
 ) -> Analysis:
     """Take one file through the flow: the boundary at which whatever goes wrong is one file's error.
 
@@ -87,13 +88,14 @@ def analyze_file(
         series: also give frame-level series; these are always computed.
         name: the file's name in results, if not its path.
         digest: the file's digest, if it is known already.
+        refuse: called before the file is opened by a decoder; what it raises is raised.
 
     Raises:
         AnalysisError: the file has no answer; the error names it and the reason.
         LevelUnavailableError: this version can't compute the level.
     """
     try:
-        return _analyzed(path, level, cache, limits, series=series, name=name, digest=digest)
+        return _analyzed(path, level, cache, limits, series=series, name=name, digest=digest, refuse=refuse)
     except SampleMindError:
         raise
     except Exception as error:  # a mistake of ours must not stop a batch
@@ -110,6 +112,7 @@ def _analyzed(
     series: bool,
     name: str | None,
     digest: str | None,
+    refuse: Callable[[], object],
 ) -> Analysis:
     stat = stat_key(path)
     entries: dict[str, bytes] = {}
@@ -125,6 +128,7 @@ def _analyzed(
                 # Somebody may have found it since: while we waited, or just before.
                 known = _known(_known_facts(digest, cache), level, cache)
             if series or not known.complete:
+                refuse()
                 with contextlib.closing(_Sound(path, limits, known.facts)) as sound:
                     known, run = _completed(known, sound, level, cache, series=series)
                     if sound.decoded:

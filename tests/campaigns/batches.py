@@ -39,14 +39,16 @@ BAD = {
     "memory": "needed more than 0.5 GiB of memory",
 }
 """Files over which workers die (see `MISBEHAVIOUR`), and what is then said of them."""
+_SONG_S = 30.0
+"""Workers that are shot have files of this length in their hands most of the time, instead of waiting for some."""
 LIMITS = WorkerLimits(memory_bytes=2**29, cpu_s=4, cpu_s_per_mb=0, wall_s=5, wall_s_per_mb=0)
 
 
-def write_sounds(folder: Path, files: int) -> list[Path]:
-    """One-shots of noise, no two the same."""
+def write_sounds(folder: Path, files: int, *, seconds: float = 0.2) -> list[Path]:
+    """Noise of about so many seconds, no two the same."""
     paths = [folder / f"{number}.wav" for number in range(files)]
     for number, path in enumerate(paths):
-        sound = np.random.default_rng(number).standard_normal(8_000 + 40 * (number % 500)) * 0.1
+        sound = np.random.default_rng(number).standard_normal(round(44_100 * seconds) + 40 * (number % 500)) * 0.1
         soundfile.write(path, sound, 44_100)
         os.utime(path, (1, 1))
     return paths
@@ -101,8 +103,13 @@ def bad_files(files: int, *, on_dask: bool = False) -> Counter[str]:
     return found
 
 
-def shot_workers(files: int, kills: int) -> Counter[str]:
-    """A batch whose workers are killed at random.
+def shot_workers(files: int, kills: int, *, seconds: float = 0.2) -> Counter[str]:
+    """A batch whose workers are killed at random, at times between starting and being ready.
+
+    Args:
+        files: how many there are.
+        kills: how many workers die. Where that takes longer than one batch, there is another one.
+        seconds: how long each sound is: those of some seconds are in hand when their worker dies.
 
     Returns:
         How many files were analysed ("ok") or not ("failed"), and how many workers were killed.
@@ -111,18 +118,18 @@ def shot_workers(files: int, kills: int) -> Counter[str]:
     over = threading.Event()
 
     def shoot() -> None:
-        while found["killed"] < kills and not over.wait(random.uniform(0.5, 1.5)):  # noqa: S311  # no secret
+        while found["killed"] < kills and not over.wait(random.uniform(0.3, 0.9)):  # noqa: S311  # no secret
             for worker in random.sample(workers(), 1) if workers() else []:
                 worker.kill()
                 found["killed"] += 1
 
     with tempfile.TemporaryDirectory() as name, AudioEngine(cache=None) as engine:
-        paths = write_sounds(Path(name), files)
+        paths = write_sounds(Path(name), files, seconds=seconds)
         gun = threading.Thread(target=shoot)
         rounds = 0
         while not rounds or found["killed"] < kills:
             rounds += 1
-            for _, answer in engine.batch_analyze(paths, level="basic", jobs=2):
+            for _, answer in engine.batch_analyze(paths, level="standard", jobs=2):
                 found["ok" if isinstance(answer, AudioFeatures) else "failed"] += 1
                 if not gun.ident:
                     gun.start()
@@ -182,7 +189,7 @@ def main() -> None:
         bad = bad_files(arguments.files, on_dask=on_dask)
         print("bad files, on Dask:" if on_dask else "bad files:", dict(bad), flush=True)
         good &= bad == expected
-    workers_shot = shot_workers(arguments.files // 2, arguments.kills)
+    workers_shot = shot_workers(arguments.files // 2, arguments.kills, seconds=_SONG_S)
     print("workers shot:", dict(workers_shot), flush=True)
     parents_shot = shot_parents(arguments.files // 2, arguments.rounds)
     print("parents shot:", dict(parents_shot), flush=True)

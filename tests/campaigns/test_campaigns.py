@@ -40,6 +40,14 @@ def test_files_that_kill_their_workers_on_dask_cost_themselves() -> None:
     assert batches.bad_files(60, on_dask=True) == {"ok": 57, "true": 3}
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_shot_workers_lose_nothing() -> None:
+    total = batches.shot_workers(40, 8, seconds=10.0)
+    assert total["killed"] >= 8
+    assert total["ok"] >= 40
+    assert [total[what] for what in ("failed", "lost")] == [0, 0]
+
+
 def test_shot_parents_lose_nothing_that_was_stored() -> None:
     total = batches.shot_parents(150, 2)
     assert total["killed"] == 2

@@ -17,6 +17,7 @@ from samplemind import AudioEngine, AudioFeatures
 from samplemind.cli.report import report
 from samplemind.cli.terminal import PLAIN
 from tests.cli.conftest import Invoke
+from tests.workers.conftest import MISBEHAVIOUR
 
 NAMES = ["a tone.wav", "b clicks.flac", "broken.wav", "c short.wav", "more/d loud.WAV", "more/e noise.aiff"]
 """What there is in the folder `sounds`, in the order in which it is walked."""
@@ -202,7 +203,9 @@ class TestEnds:
         result = invoke("analyze", sounds, missing)
         assert result.exit_code == 1
         assert len(result.stdout.splitlines()) == 1 + 5
-        broken, absent = sorted(result.stderr.splitlines())
+        *failed, totals = result.stderr.splitlines()
+        broken, absent = sorted(failed)
+        assert totals == "samplemind: 5 files analysed, 2 failed"
         assert broken.startswith(f"samplemind: {sounds / 'broken.wav'}: ")
         assert absent == f"samplemind: {missing}: no such file or directory"
 
@@ -233,6 +236,8 @@ class TestEnds:
             (["FOLDER", "-o", "LINK"], "named like an audio file"),
             (["FOLDER", "-o", "EMPTY/new.Flac"], "named like an audio file"),
             (["TONE", "-o", "EMPTY/x", "--series", "EMPTY/../empty/x"], "the file of --output too"),
+            (["TONE", "-o", "EMPTY", "--format", "json"], "Parquet is written to"),
+            (["--files-from", "OUTLIST", "-o", "EMPTY/../out.txt"], "out.txt is one of the files to analyse"),
             (["TONE", "--frobnicate"], "frobnicate"),
         ],
     )
@@ -241,10 +246,12 @@ class TestEnds:
     ) -> None:
         (tmp_path / "empty").mkdir()
         (tmp_path / "list").write_text(f"{tone}\n")
+        (tmp_path / "out.txt").write_text("old")
+        (tmp_path / "outlist").write_text(f"{tone}\n" * 4 + f"{tmp_path}/out.txt\n")
         (tmp_path / "link").symlink_to(tone)
         before = tone.read_bytes()
         places = {"TONE": tone, "FOLDER": tone.parent, "EMPTY": tmp_path / "empty"}
-        places |= {"LIST": tmp_path / "list", "LINK": tmp_path / "link"}
+        places |= {"LIST": tmp_path / "list", "LINK": tmp_path / "link", "OUTLIST": tmp_path / "outlist"}
         named = [re.sub("^[A-Z]{4,}", lambda found: str(places[found[0]]), argument) for argument in arguments]
         result = invoke("analyze", *named)
         assert result.exit_code == 2
@@ -252,6 +259,23 @@ class TestEnds:
         assert result.stdout == ""
         assert tone.read_bytes() == before
         assert (tmp_path / "list").read_text() == f"{tone}\n"
+        assert (tmp_path / "out.txt").read_text() == "old"
+
+    def test_totals_of_more_than_one_file(self, invoke: Invoke, tone: Path) -> None:
+        assert invoke("analyze", tone, "--format", "jsonl").stderr == ""
+        two = invoke("analyze", tone, tone.parent / "b clicks.flac", "--format", "jsonl")
+        assert two.stderr == "samplemind: 2 files analysed\n"
+
+    def test_a_quarantined_file_is_tried_in_a_worker_or_not_at_all(
+        self, invoke: Invoke, tone: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        bad = tone.rename(tone.with_name("segfault.wav"))
+        with monkeypatch.context() as misbehaving:
+            misbehaving.syspath_prepend(str(MISBEHAVIOUR))
+            assert invoke("analyze", bad, "--retry-quarantined").stderr.startswith(f"samplemind: {bad}: crashed: Seg")
+            assert invoke("analyze", bad).stderr.startswith(f"samplemind: {bad}: not tried again: crashed: Seg")
+        assert invoke("analyze", bad).exit_code == 1
+        assert invoke("analyze", bad, "--retry-quarantined").exit_code == 0
 
     def test_a_setting_that_makes_no_sense(self, invoke: Invoke, tone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("SAMPLEMIND_MAX_DURATION_S", "long")

@@ -152,6 +152,31 @@ def test_an_interrupt_of_a_local_cluster_is_quiet(many: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("output", [[], ["-o", "OUT/"]])
+def test_a_run_that_is_aborted_tells_its_totals(many: Path, tmp_path: Path, output: list[str]) -> None:
+    pytest.importorskip("pyarrow.parquet")
+    with contextlib.closing(Dask(tmp_path)) as dask:
+        dask.worker()
+        where = [each.replace("OUT", str(tmp_path / "out")) for each in output]
+        command = command_line("analyze", many, "--scheduler", dask.address, "--no-cache", *where)
+        environment = {**os.environ, "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "1s"}
+        with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            if output:
+                started = time.monotonic()
+                while not list(tmp_path.glob("out/part-*")) and time.monotonic() - started < PATIENCE_S:
+                    time.sleep(0.01)
+            else:
+                process.stdout.readline()
+                process.stdout.readline()
+            dask.scheduler.kill()
+            _, errors = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 2
+    *_, totals, reason = errors.decode().splitlines()
+    assert re.match(r"samplemind: ended early: \d+ files.* analysed, (0 failed, )?\d+ not done", totals)
+    assert re.match(r"samplemind: (the scheduler is gone|the executor takes no more work)", reason)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 def test_a_cluster_without_workers_is_waited_for_and_told(sounds: Path, tmp_path: Path) -> None:
     with contextlib.closing(Dask(tmp_path)) as dask:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -108,8 +109,22 @@ def test_walking_is_lazy(tmp_path: Path) -> None:
 
 
 def test_lists() -> None:
-    assert listed(b"a.wav\nb c.wav\r\n\n  d.wav \n") == ["a.wav", "b c.wav", "  d.wav "]
-    assert listed(b"a\nb.wav\0c.wav\0") == ["a\nb.wav", "c.wav"]
-    assert listed(b"\xef\xbb\xbfa.wav\r\n") == ["a.wav"], "as Windows writes it"
-    assert listed(b"") == []
-    assert [os.fsencode(path) for path in listed(b"\xff.wav")] == [b"\xff.wav"]
+    assert list(listed([b"a.wav\nb c.wav\r\n\n  d.wav \n"])) == ["a.wav", "b c.wav", "  d.wav "]
+    assert list(listed([b"a\nb.wav\0c.wav\0"])) == ["a\nb.wav", "c.wav"]
+    assert list(listed([b"\xef\xbb\xbfa.wav\r\n"])) == ["a.wav"], "as Windows writes it"
+    assert list(listed([])) == list(listed([b""])) == []
+    assert [os.fsencode(path) for path in listed([b"\xff.wav"])] == [b"\xff.wav"]
+
+
+@pytest.mark.parametrize("text", [b"\xef\xbb\xbfa.wav\r\nb.wav\r\n", b"a.wav\0b.wav\0", b"a.wav\n\nb.wav"])
+def test_a_list_may_come_in_any_pieces(text: bytes) -> None:
+    for size in range(1, len(text)):
+        assert list(listed(text[at : at + size] for at in range(0, len(text), size))) == ["a.wav", "b.wav"]
+
+
+def test_paths_of_a_list_are_given_as_they_come() -> None:
+    def pieces() -> Iterator[bytes]:
+        yield b"a.wav\nb."
+        pytest.fail("more was read than was needed")
+
+    assert next(iter(listed(pieces()))) == "a.wav"

@@ -228,7 +228,7 @@ class TestInfo:
         with database.writing() as session:
             make_root(session, "/mnt/usb").missing_since = NOW
         facts = json.loads(invoke("library", "info", "--format", "json").stdout)
-        assert (facts["place"], facts["version"], facts["sounds"]) == (str(file), "0001", 3)
+        assert (facts["place"], facts["version"], facts["sounds"]) == (str(file), "0002", 3)
         assert [root["path"] for root in facts["roots"]] == ["/mnt/usb", "/sounds"]
         lines = invoke("library", "info").stdout.splitlines()
         assert lines[0] == f"library       {file}"
@@ -316,10 +316,10 @@ class TestExportAndImport:
 
 class TestUpgrade:
     def test_a_library_of_this_version(self, invoke: Invoke, database: Database, file: Path) -> None:
-        assert invoke("library", "upgrade").stdout == f"{file} is of version 0001 already\n"
+        assert invoke("library", "upgrade").stdout == f"{file} is of version 0002 already\n"
 
     def test_a_new_library(self, invoke: Invoke, file: Path) -> None:
-        assert invoke("library", "upgrade").stdout == f"{file} is of version 0001 now\n"
+        assert invoke("library", "upgrade").stdout == f"{file} is of version 0002 now\n"
         assert file.exists()
 
     def test_a_newer_library_is_left_alone(self, invoke: Invoke, database: Database, file: Path) -> None:

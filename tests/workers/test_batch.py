@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import subprocess
@@ -16,8 +17,16 @@ import pytest
 
 import samplemind
 from samplemind import AnalysisError, AudioEngine, AudioFeatures, FeatureCache
-from samplemind.errors import CrashError, FileAccessError, LevelUnavailableError, LimitExceededError, QuarantinedError
+from samplemind.errors import (
+    CrashError,
+    FileAccessError,
+    KilledError,
+    LevelUnavailableError,
+    LimitExceededError,
+    QuarantinedError,
+)
 from samplemind.workers.limits import WorkerLimits
+from samplemind.workers.quarantine import quarantined
 from tests.conftest import WriteWav
 from tests.signals import noise, sine
 
@@ -78,7 +87,7 @@ def test_a_file_that_kills_its_worker_costs_that_file(engine: AudioEngine, write
         "segfault.wav": "crashed: Segmentation fault",
         "exit.wav": "crashed with exit status 3: something is wrong",
         "hang.wav": "took longer than 5 s",
-        "spin.wav": "used more processor time than its limit",
+        "spin.wav": "used more than 2 s of processor time",
         "memory.wav": "needed more than 0.5 GiB of memory",
         "resident.wav": "needed more than 0.5 GiB of memory",
     }
@@ -105,6 +114,31 @@ def test_isolated_analysis_raises_what_happened(engine: AudioEngine, write_wav: 
         engine.analyze_audio(bad, isolate=True)
     with pytest.raises(FileAccessError, match="no such file"):
         engine.analyze_audio(good.with_name("missing.wav"), isolate=True)
+
+
+@pytest.mark.usefixtures("misbehaving")
+def test_a_quarantined_file_is_not_let_into_this_process(engine: AudioEngine, write_wav: WriteWav) -> None:
+    path = write_wav(noise(0.2), name="segfault.wav")
+    with pytest.raises(CrashError) as caught:
+        engine.analyze_audio(path, isolate=True, level="basic")
+    assert type(caught.value) is CrashError
+    for isolate in (False, True):
+        with pytest.raises(QuarantinedError, match="not tried again: crashed: Segmentation fault"):
+            engine.analyze_audio(path, isolate=isolate, level="basic")
+        with pytest.raises(QuarantinedError):
+            engine.analyze_audio(path, isolate=isolate, series=True)
+    [(_, answer)] = engine.batch_analyze(path, level="basic", jobs=0)
+    assert type(answer) is QuarantinedError
+    with pytest.raises(CrashError) as caught:
+        engine.analyze_audio(path, isolate=True, level="basic", retry_quarantined=True)
+    assert type(caught.value) is CrashError
+    assert engine.analyze_audio(path, level="basic", retry_quarantined=True).duration_s == 0.2  # here it is harmless
+
+
+@pytest.mark.usefixtures("misbehaving")
+def test_an_isolated_file_may_cost_what_the_caller_says(engine: AudioEngine, write_wav: WriteWav) -> None:
+    with pytest.raises(CrashError, match="took longer than 1 s"):
+        engine.analyze_audio(write_wav(noise(0.2), name="hang.wav"), isolate=True, worker_limits=WorkerLimits(wall_s=1))
 
 
 def test_errors_keep_their_type_and_reason(tmp_path: Path, write_wav: WriteWav) -> None:
@@ -162,6 +196,50 @@ def test_an_error_in_the_paths_reaches_the_caller(engine: AudioEngine, write_wav
     with pytest.raises(ZeroDivisionError, match="no more paths"):
         list(engine.batch_analyze(broken(), jobs=2))
     assert not children()
+
+
+@pytest.mark.usefixtures("misbehaving")
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_who_kills_workers_says_nothing_of_files(engine: AudioEngine, write_wav: WriteWav) -> None:
+    names = ["killed", "shot", *map(str, range(10))]
+    paths = [write_wav(sine(200 + 10 * number, 0.2), name=f"{name}.wav") for number, name in enumerate(names)]
+    answers = answers_of(engine, paths, jobs=1)
+    error = answers.pop("killed.wav")
+    assert type(error) is KilledError
+    assert "killed 10 times in a row" in error.reason
+    assert all(isinstance(answer, AudioFeatures) for answer in answers.values())
+    assert paths[1].with_name("shot.wav.times").read_text() == "x" * 6
+    killed = paths[0].with_name("killed.wav")
+    assert engine.cache is not None
+    assert quarantined(str(killed), engine.cache) is None
+
+
+@pytest.mark.usefixtures("misbehaving")
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_who_kills_workers_before_they_are_ready_does_not_end_the_batch(
+    engine: AudioEngine, write_wav: WriteWav, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHOT_STARTS", str(tmp_path / "starts"))
+    [(_, answer)] = engine.batch_analyze(write_wav(noise(0.2)), level="basic", jobs=1)
+    assert isinstance(answer, AudioFeatures)
+    assert (tmp_path / "starts.times").read_text() == "x" * 6
+
+
+@pytest.mark.usefixtures("misbehaving")
+def test_what_is_done_does_not_wait_for_what_takes_long(engine: AudioEngine, write_wav: WriteWav) -> None:
+    names = [f"{number:02}" for number in range(60)]
+    names[7] = "07 waiting"
+    paths = [write_wav(sine(200 + 10 * number, 0.2), name=f"{name}.wav") for number, name in enumerate(names)]
+    patience = WorkerLimits(wall_s=20, wall_s_per_mb=0)
+    answers = engine.batch_analyze(paths, level="basic", jobs=1, worker_limits=patience)
+    first = dict(itertools.islice(answers, 7))
+    assert sorted(first) == [*map(str, paths[:7])]  # the eighth is in a group with them
+    assert engine.cache is not None
+    assert sum(key.startswith("audio/") for key, _ in engine.cache.tiers[1].items()) == 7
+    paths[7].with_name(f"{paths[7].name}.go").touch()
+    rest = dict(answers)
+    assert rest.keys() == {*map(str, paths[7:])}
+    assert all(isinstance(answer, AudioFeatures) for answer in rest.values())
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")

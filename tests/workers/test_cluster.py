@@ -6,6 +6,7 @@ import contextlib
 import multiprocessing
 import os
 import platform
+import re
 import shutil
 import signal
 import sys
@@ -381,6 +382,40 @@ def test_dask_workers_of_another_version_are_refused(dask: Dask) -> None:
         _until_workers(dask)
 
 
+def test_a_dask_worker_of_another_version_that_joins_later_gets_no_work(
+    dask: Dask, sounds: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = dask.worker()
+    told: list[str] = []
+    with executor_for(dask.address, jobs=1, tell=told.append) as (executor, slots):
+        until(lambda: slots() == 1)
+        monkeypatch.setattr("samplemind.workers.fitting._ASKED_S", 1e9)  # it is found out by what it refuses
+        dask.worker(path=SKEW)
+        given: list[str] = []
+
+        def paths() -> Iterator[str]:
+            started = time.monotonic()
+            while not told:
+                assert time.monotonic() - started < PATIENCE_S
+                given.extend(sounds)
+                yield from sounds
+            given.extend(sounds)
+            yield from sounds
+
+        options: dict[str, Any] = {"level": AnalysisLevel.BASIC, "cache": None, "slots": slots}
+        options |= {"limits": Limits(), "worker_limits": WorkerLimits()}
+        outcomes = batch_on(executor, paths(), **options)
+        found = [outcome.path for outcome in outcomes if isinstance(outcome.answer, AudioFeatures)]
+        assert sorted(found) == sorted(given)
+        [line] = told
+        assert re.match(r"tcp://127\.0\.0\.1:\d+ has samplemind 0\.0\.1 with Python .*: it gets no work", line)
+        monkeypatch.setattr("samplemind.workers.fitting._ASKED_S", 0.1)
+        monkeypatch.setattr("samplemind.workers.flights._WAIT_S", 0.5)
+        good.kill()
+        with pytest.raises(WorkerStartError, match=r"all nodes must have .* has samplemind 0\.0\.1"):
+            list(batch_on(executor, sounds, **options))
+
+
 def test_relative_paths_are_the_callers(
     dask: Dask, sounds: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -515,6 +550,14 @@ def _self_signed(folder: Path) -> tuple[Path, Path]:
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
     return files
+
+
+@pytest.mark.parametrize("address", ["foo", "tcp://", "tcp://host", "tcp://host:x", "http://host:1", "tcp://:8786"])
+def test_what_is_no_address_is_refused_at_once(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    distributed = pytest.importorskip("distributed", reason="pip install 'samplemind[cluster]'")
+    monkeypatch.delattr(distributed, "Client")  # it is not even tried
+    with pytest.raises(WorkerStartError, match="is no scheduler: name its address"), executor_for(address, jobs=1):
+        pass
 
 
 @pytest.mark.parametrize("address", ["local:0", "local:none", "local:-1"])

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from samplemind.cli.arguments import Arguments
 from samplemind.cli.outputs import Format, Output, naming, output_for, sink
-from samplemind.cli.progress import not_done, progress
+from samplemind.cli.progress import Bar, not_done, progress, share_a_terminal
 from samplemind.cli.shards import into_shards, is_place
 from samplemind.cli.sink import replaced, uninterrupted
 from samplemind.cli.terminal import FAILED, INTERRUPTED, complain
-from samplemind.discovery import AUDIO_SUFFIXES, audio_files, listed
-from samplemind.errors import AnalysisError, FileAccessError
+from samplemind.discovery import AUDIO_SUFFIXES, audio_files
+from samplemind.errors import AnalysisError, FileAccessError, SampleMindError
 from samplemind.workers.remote import shown
 
 if TYPE_CHECKING:
@@ -30,14 +31,14 @@ if TYPE_CHECKING:
 
     Answers = Generator[tuple[str, Answer], None, None]
 
-_STDIN: Final = "-"
 _STDOUT: Final = "-"
 _STDIN_NAME: Final = "<stdin>"
 _FEW: Final = 3
-"""So many files have a full report each; more have a row each, and a progress bar if those go elsewhere."""
+"""So many files have a full report each; more have a row each, and a progress bar."""
 
 
 def analyze(
+    context: typer.Context,
     files: Annotated[
         list[str] | None,
         typer.Argument(help="Audio files and folders, or - for audio on standard input.", show_default=False),
@@ -77,11 +78,14 @@ def analyze(
 
     Exit status: 0 all done, 1 some failed, 2 the question makes no sense, 130 interrupted.
     """
-    arguments = _arguments(files or [], files_from)
+    arguments = Arguments(files or [], files_from)
+    context.call_on_close(arguments.close)
     chosen = level_named(level)
     if output is not None and is_place(output):
-        if series is not None or arguments == [_STDIN]:
+        if series is not None or arguments.is_sound:
             raise typer.BadParameter("Parquet is written of files, without series", param_hint="--output")
+        if form is not Format.TABLE:
+            raise typer.BadParameter(f"Parquet is written to {shown(output)}, nothing else", param_hint="--format")
         into_shards(
             arguments,
             output,
@@ -90,58 +94,77 @@ def analyze(
             scheduler=scheduler,
             use_cache=not no_cache,
             retry_quarantined=retry_quarantined,
+            again=arguments.again,
         )
         return
     target = None if output in (None, _STDOUT) else Path(output)
-    _check_targets(target, series, arguments if files_from is None else [*arguments, files_from])
-    found = iter([_STDIN]) if arguments == [_STDIN] else audio_files(arguments)
-    first = list(itertools.islice(found, _FEW + 1))
-    if not first:
-        raise typer.BadParameter("there are no audio files in it", param_hint="FILES")
-    single = files_from is None and first == arguments and len(first) == 1
-    if series is not None and not single:
-        raise typer.BadParameter("series are written of exactly one file", param_hint="--series")
-    few = len(first) <= _FEW
-    found = itertools.chain(first, found)
+    _check_targets(target, series, arguments.sources)
+    tally = _Tally()
+    with _totals_in_the_end(tally, target):
+        given = arguments.sparing([target, series])
+        found = _counted(iter(arguments) if arguments.is_sound else audio_files(given), tally)
+        first = list(itertools.islice(found, _FEW + 1))
+        if not first:
+            raise typer.BadParameter("there are no audio files in it", param_hint="FILES")
+        single = files_from is None and first == arguments.files and len(first) == 1
+        if series is not None and not single:
+            raise typer.BadParameter("series are written of exactly one file", param_hint="--series")
+        few = len(first) <= _FEW
+        found = itertools.chain(first, found)
 
-    from samplemind.engine import AudioEngine
+        from samplemind.engine import AudioEngine
 
-    tally = _Tally(all_met=few)
-    try:
         with AudioEngine() as engine, sink(target) as out, contextlib.ExitStack() as ends:
             options = {"level": chosen, "use_cache": not no_cache, "series": series is not None}
-            if arguments == [_STDIN]:
-                answers = _of_stream(engine, options, tally)
+            rows = out
+            if arguments.is_sound:
+                answers = _of_stream(engine, options)
             else:
-                # One file is analysed here: nothing else could be lost, and no worker need be started.
-                options |= {"jobs": 0 if single else jobs, "retry_quarantined": retry_quarantined}
+                # One file is analysed here, where nothing else could be lost; but not one that may crash.
+                options |= {"jobs": (1 if retry_quarantined else 0) if single else jobs}
+                options |= {"retry_quarantined": retry_quarantined}
                 if scheduler is not None:
                     from samplemind.workers.executors import dask_executor
 
                     executor, slots = ends.enter_context(dask_executor(scheduler, tell=complain))
                     options |= {"jobs": None, "executor": executor, "slots": slots}
-                answers = _of_files(engine, found, options, tally)
+                answers = _of_files(engine, found, options)
                 if few:
                     answers = _in_order(answers, first)
-                elif sys.stderr.isatty() and not out.isatty():
-                    answers = _with_progress(answers, arguments, tally)
+                elif sys.stderr.isatty() and (not out.isatty() or (form is Format.TABLE and share_a_terminal(out))):
+                    bar = ends.enter_context(progress(arguments.again))
+                    answers = _told(answers, bar, tally)
+                    rows = bar.above(out) if out.isatty() else out
             with naming(target):
-                written = output_for(form, out, single=single, few=few)
+                written = output_for(form, rows, single=single, few=few)
             _print(answers, written, tally, series, target)
-    except KeyboardInterrupt:
-        complain(f"interrupted: {tally}" + (f"; {target} was not written" if target else ""))
-        raise typer.Exit(INTERRUPTED) from None
-    if not few and sys.stderr.isatty():
-        complain(str(tally))
     if tally.failed:
         raise typer.Exit(FAILED)
 
 
+@contextlib.contextmanager
+def _totals_in_the_end(tally: _Tally, target: Path | None) -> Iterator[None]:
+    """Tell of more than one file what came of them, however it ends."""
+    lost = f"; {target} was not written" if target else ""
+    try:
+        yield
+    except KeyboardInterrupt:
+        complain(f"interrupted: {tally}{lost}")
+        raise typer.Exit(INTERRUPTED) from None
+    except SampleMindError:
+        if tally.begun and tally.met > 1:
+            complain(f"ended early: {tally}{lost}")
+        raise
+    if tally.met > 1:
+        complain(str(tally))
+
+
 @dataclass
 class _Tally:
-    """How many files were met, how many were answered, and how many have failed."""
+    """How many files were met, how many were answered, and how many have failed; and whether work has begun."""
 
     met: int = 0
+    begun: bool = False
     all_met: bool = False
     analyzed: int = 0
     failed: int = 0
@@ -159,20 +182,11 @@ class _Tally:
         return files + failed + not_done(self.met - self.analyzed - self.failed, all_met=self.all_met)
 
 
-def _arguments(files: list[str], files_from: str | None) -> list[str]:
-    """All files and folders that the user named."""
-    if not files and files_from is None:
-        raise typer.BadParameter("name a file or a folder, or - for standard input", param_hint="FILES")
-    if _STDIN in files and (len(files) > 1 or files_from is not None):
-        raise typer.BadParameter("- stands alone: standard input is one sound", param_hint="FILES")
-    if files_from is None:
-        return files
-    try:
-        data = sys.stdin.buffer.read() if files_from == _STDIN else Path(files_from).read_bytes()
-    except OSError as error:
-        raise typer.BadParameter(f"{files_from}: {error.strerror}", param_hint="--files-from") from None
-    # In a list it is a file of this name.
-    return files + [os.path.join(".", path) if path == _STDIN else path for path in listed(data)]
+def _counted(found: Iterable[str | FileAccessError], tally: _Tally) -> Iterator[str | FileAccessError]:
+    for item in found:
+        tally.met += 1
+        yield item
+    tally.all_met = True
 
 
 def level_named(name: str) -> AnalysisLevel:
@@ -201,28 +215,23 @@ def _check_targets(output: Path | None, series: Path | None, sources: list[str])
         raise typer.BadParameter(f"{series} is the file of --output too", param_hint="--series")
 
 
-def _of_stream(engine: AudioEngine, options: dict[str, Any], tally: _Tally) -> Answers:
-    tally.met, tally.all_met = 1, True
+def _of_stream(engine: AudioEngine, options: dict[str, Any]) -> Answers:
     try:
         yield _STDIN_NAME, engine.analyze_stream(sys.stdin.buffer, name=_STDIN_NAME, **options)
     except AnalysisError as error:
         yield _STDIN_NAME, error
 
 
-def _of_files(
-    engine: AudioEngine, found: Iterable[str | FileAccessError], options: dict[str, Any], tally: _Tally
-) -> Answers:
+def _of_files(engine: AudioEngine, found: Iterable[str | FileAccessError], options: dict[str, Any]) -> Answers:
     """Answers to the files, and the folders that could not be read where they were met."""
     refused: deque[FileAccessError] = deque()
 
     def paths() -> Iterator[str]:
         for item in found:
-            tally.met += 1
             if isinstance(item, str):
                 yield item
             else:
                 refused.append(item)
-        tally.all_met = True
 
     for path, answer in engine.batch_analyze(paths(), **options):
         while refused:
@@ -239,18 +248,19 @@ def _in_order(answers: Answers, found: list[str | FileAccessError]) -> Answers:
         yield from sorted(answers, key=lambda answer: names.index(answer[0]))
 
 
-def _with_progress(answers: Answers, arguments: list[str], tally: _Tally) -> Answers:
-    """Show on standard error how far the work is."""
-    with progress(arguments) as tell, contextlib.closing(answers):
+def _told(answers: Answers, bar: Bar, tally: _Tally) -> Answers:
+    """Show how far the work is."""
+    with contextlib.closing(answers):
         for done, answer in enumerate(answers, 1):
             yield answer
-            tell(done, tally.failed)
+            bar.tell(done, tally.failed)
 
 
 def _print(answers: Answers, output: Output, tally: _Tally, series: Path | None, target: Path | None) -> None:
     """Print answers as they come. Closing them, however it ends, calls off the files that still wait."""
     with contextlib.closing(answers):
         try:
+            tally.begun = True
             for path, answer in answers:
                 if isinstance(answer, AnalysisError):
                     complain(str(answer))

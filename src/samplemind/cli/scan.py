@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from samplemind.cli.analyze import level_named
-from samplemind.cli.progress import progress
+from samplemind.cli.progress import not_done, progress
+from samplemind.cli.sink import uninterrupted
 from samplemind.cli.terminal import FAILED, INTERRUPTED, complain
 from samplemind.errors import AnalysisError, LibraryError, NotInLibraryError
+from samplemind.workers.remote import is_url, shown
 
 if TYPE_CHECKING:
-    from samplemind.library.scanning import Totals
+    from samplemind.library.scanning import Scan, Totals
 
 Level = Annotated[str, typer.Option(help="How much to find out: basic, standard or detailed.")]
 Jobs = Annotated[
@@ -39,21 +41,28 @@ def scan(
     from samplemind.library.library import Library
 
     chosen = level_named(level)
+    _refuse_urls(files, "FILES")
     with Library() as library:
         scanned = library.scan(files, level=chosen, jobs=jobs, retry=retry_quarantined)
         try:
             with contextlib.ExitStack() as ends:
-                told = ends.enter_context(progress(files)) if sys.stderr.isatty() else None
+                bar = ends.enter_context(progress(lambda: files)) if sys.stderr.isatty() else None
                 for _, answer in ends.enter_context(contextlib.closing(iter(scanned))):
-                    if isinstance(answer, AnalysisError):
-                        complain(str(answer))
-                    if told:
-                        told(scanned.totals.files, scanned.totals.failed)
+                    with uninterrupted():
+                        if isinstance(answer, AnalysisError):
+                            complain(str(answer))
+                        if bar:
+                            bar.tell(scanned.totals.files, scanned.totals.failed)
         except KeyboardInterrupt:
-            complain(f"interrupted: {in_words(scanned.totals)}")
+            for _, answer in scanned.untold():
+                complain(str(answer))
+            left = not_done(scanned.met - scanned.totals.files, all_met=scanned.all_met)
+            complain(f"interrupted: {in_words(scanned.totals, left)}{_unreadable(scanned)}")
             raise typer.Exit(INTERRUPTED) from None
-    print(in_words(scanned.totals))
-    if scanned.totals.failed:
+    for path, count in scanned.absent.items():
+        complain(f"{path}: nothing is there, {count:,} {'file' if count == 1 else 'files'} missing")
+    print(in_words(scanned.totals) + _unreadable(scanned))
+    if scanned.totals.failed or scanned.unreadable:
         raise typer.Exit(FAILED)
 
 
@@ -75,6 +84,7 @@ def watch(
     from samplemind.library.library import Library
 
     chosen = level_named(level)
+    _refuse_urls(folders, "FOLDERS")
     with Library() as library:
         try:
             told = library.watch(folders, level=chosen, jobs=jobs, poll=True if poll else None, trouble=_complain)
@@ -92,11 +102,23 @@ def _complain(trouble: LibraryError | NotInLibraryError) -> None:
     complain(f"{goes_on}{trouble}")
 
 
-def in_words(totals: Totals) -> str:
-    """Totals as a line: what became of the files that are there, and how many are gone."""
+def _refuse_urls(paths: list[str], argument: str) -> None:
+    for path in paths:
+        if is_url(path):
+            reason = f"{shown(path)}: a library holds files of this machine: samplemind analyze takes URLs"
+            raise typer.BadParameter(reason, param_hint=argument)
+
+
+def _unreadable(scanned: Scan) -> str:
+    folders = scanned.unreadable
+    return f"; {folders:,} {'folder' if folders == 1 else 'folders'} could not be read" if folders else ""
+
+
+def in_words(totals: Totals, left: str = "") -> str:
+    """Totals as a line: what became of the files that are there, and how many are gone; `left` follows the former."""
     parts = [f"{totals.analyzed:,} analysed"]
     if totals.known:
         parts.append(f"{totals.known:,} moved, copied or touched")
     parts += [f"{totals.unchanged:,} unchanged", f"{totals.failed:,} failed"]
-    line = f"{totals.files:,} {'file' if totals.files == 1 else 'files'}: {', '.join(parts)}"
+    line = f"{totals.files:,} {'file' if totals.files == 1 else 'files'}: {', '.join(parts)}{left}"
     return f"{line}; {totals.missing:,} missing" if totals.missing else line

@@ -8,7 +8,7 @@ import itertools
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -19,7 +19,7 @@ from samplemind.cli.progress import not_done, progress
 from samplemind.cli.sink import uninterrupted
 from samplemind.cli.terminal import FAILED, INTERRUPTED, complain
 from samplemind.discovery import audio_files
-from samplemind.errors import OutputError
+from samplemind.errors import OutputError, SampleMindError
 from samplemind.workers.remote import is_url
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def is_place(output: str) -> bool:
 
 
 def into_shards(
-    arguments: list[str],
+    arguments: Iterable[str],
     output: str,
     *,
     level: AnalysisLevel,
@@ -44,8 +44,12 @@ def into_shards(
     scheduler: str | None,
     use_cache: bool,
     retry_quarantined: bool,
+    again: Callable[[], Iterable[str]] | None,
 ) -> None:
-    """Analyse files into shards; failures go to standard error, and totals to standard output."""
+    """Analyse files into shards; failures go to standard error, and totals to standard output.
+
+    `again` gives the arguments once more, to be counted.
+    """
     from samplemind.engine import AudioEngine
     from samplemind.workers.cluster import shards_on
     from samplemind.workers.executors import executor_for
@@ -74,7 +78,7 @@ def into_shards(
                 engine = ends.enter_context(AudioEngine())
                 found = executor_for(scheduler, jobs=jobs or available_cores(), tell=complain)
                 executor, slots = ends.enter_context(found)
-                told = ends.enter_context(progress(arguments)) if sys.stderr.isatty() else None
+                bar = ends.enter_context(progress(again)) if sys.stderr.isatty() else None
                 shards = shards_on(
                     executor,
                     itertools.chain([first], named),
@@ -92,13 +96,19 @@ def into_shards(
                     with uninterrupted():
                         begun.discard(shard.name)
                         totals.count(shard)
-                    if told:
-                        told(totals.done, totals.failed)
+                    if bar:
+                        bar.tell(totals.done, totals.failed)
     except KeyboardInterrupt:
         for shard in _unheard(output, begun):
             totals.count(shard)
         complain(f"interrupted: {totals}; run it again to go on")
         raise typer.Exit(INTERRUPTED) from None
+    except SampleMindError:
+        if begun or totals.done:
+            for shard in _unheard(output, begun):
+                totals.count(shard)
+            complain(f"ended early: {totals}; run it again to go on")
+        raise
     with naming(None):
         print(totals, flush=True)
     if totals.failed:

@@ -12,7 +12,7 @@ from samplemind.errors import FileAccessError
 from samplemind.features.levels import AnalysisLevel
 from samplemind.library.opening import open_database
 from samplemind.settings import Settings, load_settings
-from samplemind.workers.remote import is_url
+from samplemind.workers.remote import is_url, shown
 
 if TYPE_CHECKING:
     from samplemind.engine import AudioEngine
@@ -82,10 +82,7 @@ class Library:
         from samplemind.features.levels import named_level, outputs_of
         from samplemind.library.scanning import Scan
 
-        named = _named(paths)
-        for path in named:
-            if is_url(path):
-                raise FileAccessError(path, "a library holds files of this machine: samplemind analyze takes URLs")
+        named = _files_named(paths)
         level = named_level(level)
         outputs_of(level)
         analyze = functools.partial(self.engine.batch_analyze, level=level, jobs=jobs, retry_quarantined=retry)
@@ -120,13 +117,13 @@ class Library:
             Path and answer of each file that is new or changed, when it is recorded.
 
         Raises:
-            FileAccessError: a folder is not there, or can't be watched.
+            FileAccessError: a folder is not there, or can't be watched, or is a URL.
             LibraryError: the library can't be used from the beginning, or is of another version.
         """
         from samplemind.library.folders import whole
         from samplemind.library.watching import ROUND_S, watch
 
-        paths = [whole(folder) for folder in _named(folders)]
+        paths = [whole(folder) for folder in _files_named(folders)]
         scan = functools.partial(self.scan, level=level, jobs=jobs, watching=True)
         every_s = ROUND_S if round_s is None else round_s
         yield from watch(self.database, paths, scan, trouble=trouble, stop=stop, poll=poll, round_s=every_s)
@@ -233,6 +230,15 @@ class Library:
 
             self._engine = AudioEngine(settings=self.settings)
         return self._engine
+
+
+def _files_named(paths: PathLike | Iterable[PathLike]) -> list[str]:
+    """Paths of this machine; others are refused."""
+    named = _named(paths)
+    for path in named:
+        if is_url(path):
+            raise FileAccessError(shown(path), "a library holds files of this machine: samplemind analyze takes URLs")
+    return named
 
 
 def _named(paths: PathLike | Iterable[PathLike]) -> list[str]:

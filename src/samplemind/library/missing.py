@@ -56,7 +56,7 @@ def mark_missing(database: Database, paths: Iterable[str], seen: Container[int],
                     _note_root(database, place, now)
             elif path not in known and not os.path.lexists(path):
                 marked = sum(_of_folder(database, place, seen, now)) if place is not None else 0
-                yield marked or path
+                yield marked if place is not None and _has_files(database, place) else path
 
 
 def _of_paths(session: Session, places: Iterable[Place]) -> Iterator[_Row]:
@@ -78,6 +78,12 @@ def _of_folder(database: Database, place: Place, seen: Container[int], now: floa
         after = there[-1][0]
         gone = [number for number, path in there if number not in seen and is_gone(place.root, path)]
         yield _mark(database, gone, now)
+
+
+def _has_files(database: Database, place: Place) -> bool:
+    """Whether the library has files of a folder, be they missing."""
+    with database.reading() as session:
+        return bool(session.scalar(select(select(File.id).where(place.below()).exists())))
 
 
 def _present(place: Place) -> Select[int, str]:

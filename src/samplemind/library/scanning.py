@@ -24,7 +24,7 @@ from sqlalchemy.orm import Session
 from samplemind import errors
 from samplemind.audio import Limits, StatKey, file_digest, stat_key
 from samplemind.discovery import audio_files
-from samplemind.errors import AnalysisError, FileAccessError, InternalError, LibraryError
+from samplemind.errors import AnalysisError, FileAccessError, InternalError, KilledError, LibraryError
 from samplemind.features.levels import AnalysisLevel
 from samplemind.library import entries, folders, freshness
 from samplemind.library.database import Database
@@ -80,6 +80,12 @@ class Scan:
         analyze: analyses those that need it.
         retry: try files again that had no answer, though they are as they were.
         watching: this is one of many: it leaves no note among the jobs, and says nothing of files that came and went.
+
+    Attributes:
+        totals: what became of files.
+        met: how many files were met; so far, unless `all_met`.
+        unreadable: how many folders could not be read.
+        absent: of paths where nothing is any more, a drive's that is unplugged for one: how many files the library has.
     """
 
     def __init__(
@@ -94,6 +100,11 @@ class Scan:
         watching: bool = False,
     ) -> None:
         self.totals = Totals()
+        self.met = 0
+        self.all_met = False
+        self.unreadable = 0
+        self.absent: dict[str, int] = {}
+        self._bare: list[str] = []
         self._database = database
         given = {folders.whole(path) for path in paths}
         self._paths = sorted(path for path in given if given.isdisjoint(folders.around(path)))
@@ -125,14 +136,17 @@ class Scan:
                 if isinstance(marked, int):
                     self._count(missing=marked)
                 elif not self._watching:
+                    self.met += 1
                     self._refuse(marked, FileAccessError(marked, "no such file or directory"))
-            yield from self._told()
+            self._note_absent()
+            yield from self.untold()
             state = "done"
         except Exception as error:
             state, reason = "failed", str(error)
             raise
         finally:
-            self._over.set()  # who reads the paths may be far from the next one that somebody waits for
+            with self._counting:
+                self._over.set()  # who reads the paths may be far from the next one that somebody waits for
             # Where it can't be written that the scan failed, that is why it did.
             with contextlib.suppress(LibraryError), self._database.writing() as session:
                 self._note(session, state=state, reason=reason, ended_at=time.time())
@@ -168,27 +182,33 @@ class Scan:
                     with self._database.writing() as session:
                         folders.added(session, path if os.path.isdir(path) else os.path.dirname(path), time.time())
 
-    def _told(self) -> Iterator[tuple[str, Answer]]:
-        """Errors of files that no worker was asked about."""
+    def untold(self) -> Iterator[tuple[str, AnalysisError]]:
+        """Errors that are counted and were not given yet; there may be some when the scan was called off."""
         while self._refused:
             yield self._refused.popleft()
 
     def _recorded(self, answers: Iterator[tuple[str, Answer]]) -> Generator[tuple[str, Answer], None, None]:
         """Write answers in groups, and give them on."""
         group: list[tuple[str, Answer]] = []
+        given: deque[tuple[str, Answer]] = deque()
         written = time.monotonic()
         try:
             for item in answers:
                 group.append(item)
                 if len(group) >= _WRITTEN_AT_ONCE or time.monotonic() - written > _LONGEST_WAIT_S:
-                    given, group = group, []
-                    self._record(given)
+                    recorded, group = group, []
+                    self._record(recorded)
                     written = time.monotonic()
-                    yield from given
-                    yield from self._told()
+                    given.extend(recorded)
+                    while given:
+                        yield given.popleft()
+                    yield from self.untold()
         finally:
             self._record(group)  # also of a scan that is called off
-        yield from group
+            given.extend(group)
+            self._refused.extend((path, answer) for path, answer in given if isinstance(answer, AnalysisError))
+        yield from (item for item in given if not isinstance(item[1], AnalysisError))
+        yield from self.untold()
 
     def _record(self, answers: Sequence[tuple[str, Answer]]) -> None:
         found = []
@@ -196,7 +216,8 @@ class Scan:
             failed = isinstance(answer, AnalysisError)
             self._count(**{"failed" if failed else "analyzed": 1})
             stat = self._flying.pop(path)
-            if not isinstance(answer, FileAccessError):  # it says nothing of the sound: a drive may have been unplugged
+            # These say nothing of the sound: a drive may have been unplugged, a worker killed.
+            if not isinstance(answer, FileAccessError | KilledError):
                 found.append(Found(stat, answer))
         if found:
             with self._database.writing() as session:
@@ -214,14 +235,27 @@ class Scan:
             now_ns=self._now_ns,
         )
 
-    def _count(self, **more: int) -> None:
+    def _count(self, *refused: tuple[str, AnalysisError], **more: int) -> None:
         with self._counting:
+            if self._over.is_set():  # whoever called it off has heard the totals by now
+                return
             counted = {name: getattr(self.totals, name) + count for name, count in more.items()}
             self.totals = dataclasses.replace(self.totals, **counted)
+            self._refused.extend(refused)
 
     def _refuse(self, path: str, error: AnalysisError) -> None:
-        self._count(failed=1)
-        self._refused.append((path, error))
+        self._count((path, error), failed=1)
+
+    def _note_absent(self) -> None:
+        """Note how many files the library has of paths where there are none."""
+        if self._watching:
+            return
+        with self._database.reading() as session:
+            for path, place in folders.places(session, self._bare).items():
+                missing = select(func.count()).select_from(File).where(place.below(), File.missing_since.is_not(None))
+                count = session.scalar(missing)
+                if count:
+                    self.absent[path] = count
 
     def _wanted(self) -> Iterator[str]:
         """Paths of files that have to be analysed. Runs in a thread of whoever analyses."""
@@ -235,17 +269,32 @@ class Scan:
 
     def _met(self) -> Iterator[StatKey]:
         """The files that are there now."""
-        for item in audio_files(path for path in self._paths if os.path.lexists(path)):
+        for item in audio_files(self._there()):
             if self._over.is_set():
                 return
-            if isinstance(item, FileAccessError):
-                self._refuse(item.path, item)
+            if isinstance(item, FileAccessError):  # a folder
+                self.unreadable += 1
+                self._count((item.path, item))
                 continue
             try:
-                yield stat_key(item)
+                stat = stat_key(item)
             except AnalysisError as error:
                 if os.path.lexists(item):  # else it went away just now
+                    self.met += 1
                     self._refuse(item, error)
+                continue
+            self.met += 1
+            yield stat
+        self.all_met = True
+
+    def _there(self) -> Iterator[str]:
+        """The paths that are there, each when all files of those before it were met."""
+        for path in self._paths:
+            before = self.met + self.unreadable
+            if os.path.lexists(path):
+                yield path
+            if self.met + self.unreadable == before:
+                self._bare.append(path)
 
     def _unknown(self, met: Sequence[StatKey]) -> Iterator[str]:
         """Of some files, those whose sound is not known; of the others it is recorded where they are."""

@@ -27,6 +27,7 @@ from samplemind.errors import (
     CrashError,
     FileAccessError,
     InternalError,
+    KilledError,
     QuarantinedError,
     SampleMindError,
     WorkerStartError,
@@ -241,7 +242,7 @@ class Lane:
         found = [
             Found(case.stat, case.answer)
             for case in cases
-            if case.answer is not None and not isinstance(case.answer, FileAccessError)
+            if case.answer is not None and not isinstance(case.answer, FileAccessError | KilledError)
         ]
         today = freshness.fingerprints(level)[level]
         record(session, found, level=level, fingerprint=today, conditions=self._conditions, now=now, now_ns=now_ns)

@@ -51,10 +51,10 @@ def batch(
     """
 
     def known(path: str) -> Outcome | None:
-        if cache is None or series:
+        if cache is None:
             return None
         try:
-            return known_outcome(path, level=level, cache=cache, retry_quarantined=retry_quarantined)
+            return known_outcome(path, level=level, cache=cache, series=series, retry_quarantined=retry_quarantined)
         except AnalysisError as unreadable:
             return Outcome(path, unreadable.with_traceback(None))
 
@@ -83,16 +83,18 @@ def keep(outcomes: Iterable[Outcome], cache: FeatureCache) -> None:
 
 
 def known_outcome(
-    path: str, *, level: AnalysisLevel, cache: FeatureCache, retry_quarantined: bool = False
+    path: str, *, level: AnalysisLevel, cache: FeatureCache, series: bool = False, retry_quarantined: bool = False
 ) -> Outcome | None:
     """The outcome of a file that needs no worker, or None. Of a URL a worker finds that out: it may take a while.
+
+    Frame-level series are not kept: who asks for those needs a worker, unless the file crashed one.
 
     Raises:
         FileAccessError: the file is missing or can't be looked at.
     """
     if is_url(path):
         return None
-    analysis = remembered(path, level=level, cache=cache)
+    analysis = None if series else remembered(path, level=level, cache=cache)
     if analysis is not None:
         return Outcome(path, analysis.features)
     error = None if retry_quarantined else quarantined(path, cache)

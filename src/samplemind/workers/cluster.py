@@ -66,10 +66,10 @@ def batch_on(
     """
 
     def known(path: str) -> Outcome | None:
-        if cache is None or series:
+        if cache is None:
             return None
         with contextlib.suppress(AnalysisError):  # a file that is not here may well be there
-            return known_outcome(path, level=level, cache=cache, retry_quarantined=retry_quarantined)
+            return known_outcome(path, level=level, cache=cache, series=series, retry_quarantined=retry_quarantined)
         return None
 
     task = GroupTask(

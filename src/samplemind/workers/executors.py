@@ -4,26 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import math
-import platform
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Executor, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from samplemind.errors import WorkerStartError
-from samplemind.version import __version__
+from samplemind.workers.fitting import FittingNodes
 from samplemind.workers.flights import Slots
 from samplemind.workers.node import without_workers
 from samplemind.workers.remote import line_of, scheme, shown
 
-if TYPE_CHECKING:
-    from distributed import Client
-
 _REACH_S: Final = 10.0
 """Seconds in which a scheduler must answer."""
-_ASKED_S: Final = 5.0
-"""How often a scheduler is asked how many workers it has."""
 
 
 @contextlib.contextmanager
@@ -76,6 +68,8 @@ def dask_executor(
         kind, _, count = scheduler.partition(":")
         if kind == "local" and count and not (count.isdecimal() and int(count) > 0):
             raise WorkerStartError(f"{scheduler} is no scheduler: name a number of workers, as in local:4")
+        if kind != "local":
+            _refuse_nonsense(scheduler)
         try:
             address: Any = scheduler
             if kind == "local":
@@ -100,14 +94,27 @@ def dask_executor(
             client = ends.enter_context(distributed.Client(address, timeout=_REACH_S, set_as_default=False))
         except (OSError, ValueError, TypeError) as error:
             raise WorkerStartError(f"the scheduler {scheduler} can't be reached: {line_of(error)}") from error
-        _refuse_skew(client)
-        slots = _Slots(client, scheduler, tell)
-        # Not pure: a group that was lost is not to be answered with the loss.
-        executor = client.get_executor(pure=False)
+        nodes = FittingNodes(client, scheduler, tell)
         if kind == "local":  # its threads would wait for their groups
             ends.callback(lambda: closing.enter_context(without_workers()))
-        ends.callback(_call_off, executor, client)
-        yield executor, slots
+        ends.callback(nodes.shutdown, wait=False)
+        yield nodes, nodes.slots
+
+
+def _refuse_nonsense(scheduler: str) -> None:
+    """Refuse what is no address: Dask's client finds it out late, and ends even later."""
+    from distributed.comm.addressing import parse_address, parse_host_port
+    from distributed.comm.registry import backends
+
+    try:
+        kind, place = parse_address(scheduler)
+        host, port = parse_host_port(place)
+    except ValueError:
+        kind, host, port = "", "", 0
+    if kind not in backends or not host or not 0 < port < 2**16:
+        raise WorkerStartError(
+            f"{shown(scheduler)} is no scheduler: name its address, as in tcp://host:8786, or local:4"
+        )
 
 
 def _tls_context() -> object:
@@ -129,56 +136,3 @@ def _hushed() -> Iterator[None]:
         yield
     finally:
         log.removeFilter(news)
-
-
-def _call_off(executor: Executor, client: Client) -> None:
-    if client.status != "closed":
-        executor.shutdown(wait=False)
-
-
-class _Slots:
-    """How many threads Dask's workers have, asked anew every few seconds, unless the scheduler is gone for good.
-
-    If there are none twice in a row, `tell` hears of it once.
-    """
-
-    def __init__(self, client: Client, scheduler: str, tell: Callable[[str], object]) -> None:
-        self._client = client
-        self._scheduler = shown(scheduler)
-        self._tell = tell
-        self._asked = -math.inf
-        self._count = 1
-        self._empty = 0
-
-    def __call__(self) -> int:
-        if time.monotonic() - self._asked > _ASKED_S:
-            with contextlib.suppress(Exception):  # it may come back
-                self._count = sum(self._client.nthreads().values())
-            self._asked = time.monotonic()
-            self._empty = 0 if self._count else self._empty + 1
-            if self._empty == 2:
-                self._tell(f"the scheduler {self._scheduler} has no workers: waiting for some")
-        if self._client.status == "closed":
-            raise WorkerStartError("the scheduler is gone")
-        return self._count
-
-
-def versions() -> tuple[str, str]:
-    """Versions that must be the same on all nodes: samplemind's, and the first two numbers of Python's."""
-    return __version__, ".".join(platform.python_version_tuple()[:2])
-
-
-def _refuse_skew(client: Client) -> None:
-    """Refuse nodes whose answers would be other ones, or could not be understood."""
-    own = versions()
-    found = client.run(versions, on_error="return")
-    wrong = []
-    for address, theirs in sorted(found.items()):
-        if isinstance(theirs, BaseException):
-            wrong.append(f"{address} has no samplemind that can be asked: {line_of(theirs)}")
-        elif tuple(theirs) != own:
-            wrong.append(f"{address} has samplemind {theirs[0]} with Python {theirs[1]}")
-    if wrong:
-        raise WorkerStartError(
-            f"all nodes must have samplemind {own[0]} with Python {own[1]}, as this machine has: {'; '.join(wrong)}"
-        )

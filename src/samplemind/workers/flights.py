@@ -7,7 +7,7 @@ import queue
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol, runtime_checkable
 
 from samplemind.errors import CrashError, OutputError, SettingsError, WorkerStartError
 from samplemind.plain import to_plain
@@ -27,6 +27,18 @@ _FOR_ALL: Final = {kind.__name__: kind for kind in (WorkerStartError, OutputErro
 
 Slots = Callable[[], int]
 """How many groups can be worked on at a time."""
+
+
+@runtime_checkable
+class Choosing(Protocol):
+    """An executor that can do without nodes of another version."""
+
+    def leave_out_others(self) -> None:
+        """Send nothing more to nodes of another version, one of which has refused a group.
+
+        Raises:
+            WorkerStartError: there are no others.
+        """
 
 
 @dataclass(frozen=True)
@@ -98,7 +110,7 @@ def flown(
                 most()  # Dask does not say of every future that it will never land, but here that nobody is there
                 continue
             flight = flying.pop(future)
-            result = _landed(future, flight)
+            result = _landed(future, flight, executor)
             if result is None:
                 submit(_Flight(flight.paths, flight.shard, flight.tries + 1))
             else:
@@ -108,13 +120,16 @@ def flown(
             future.cancel()
 
 
-def _landed(future: Future[dict[str, Any]], flight: _Flight) -> dict[str, Any] | Lost | None:
+def _landed(future: Future[dict[str, Any]], flight: _Flight, executor: Executor) -> dict[str, Any] | Lost | None:
     """What became of a group; None if it should be submitted again."""
     try:
         result = future.result()
     except Exception as error:  # whatever an executor raises when a node is gone
         result = {"failed": ["", line_of(error)]}
     if "refused" in result:
+        if isinstance(executor, Choosing) and flight.tries < _TRIES:
+            executor.leave_out_others()
+            return None
         raise WorkerStartError(f"{result['refused']}, and this is {__version__}")
     if "failed" not in result:
         return result

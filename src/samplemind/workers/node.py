@@ -258,10 +258,16 @@ class _Workers:
 
     def _known(self, path: str) -> Outcome | None:
         task = self._task
-        if self._cache is None or task.series:
+        if self._cache is None:
             return None
         try:
-            return known_outcome(path, level=task.level, cache=self._cache, retry_quarantined=task.retry_quarantined)
+            return known_outcome(
+                path,
+                level=task.level,
+                cache=self._cache,
+                series=task.series,
+                retry_quarantined=task.retry_quarantined,
+            )
         except AnalysisError as unreadable:
             return Outcome(path, unreadable.with_traceback(None))
 

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import signal
 import sys
 import time
 
@@ -35,6 +36,12 @@ def _misbehave(path, name):  # type: ignore[no-untyped-def]
     if "exit" in name:
         sys.stderr.write("something is wrong\n")
         os._exit(3)
+    if "killed" in name or ("shot" in name and _times(path) <= 5):
+        os.kill(os.getpid(), signal.SIGKILL)  # to the parent as if somebody else had done it
+    if "waiting" in name:
+        open(f"{path}.begun", "w").close()
+        while not os.path.exists(f"{path}.go"):
+            time.sleep(0.01)
     if "hang" in name:
         time.sleep(3600)
     if "spin" in name:
@@ -61,6 +68,15 @@ def _first_time(path):  # type: ignore[no-untyped-def]
         return False
     return True
 
+
+def _times(path):  # type: ignore[no-untyped-def]
+    with open(f"{path}.times", "a+") as file:
+        file.write("x")
+    return os.path.getsize(f"{path}.times")
+
+
+if "samplemind.worker" in sys.orig_argv and "SHOT_STARTS" in os.environ and _times(os.environ["SHOT_STARTS"]) <= 5:
+    os.kill(os.getpid(), signal.SIGKILL)
 
 samplemind.pipeline.analyze_file = analyze_file
 samplemind.workers.drawing.draw = draw
