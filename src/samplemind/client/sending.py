@@ -100,7 +100,7 @@ class Sender:
 
     async def pause(self, tries: int, least_s: float = 0.0) -> None:
         """Wait before the next try: longer each time, and not when everybody else does."""
-        share = random.uniform(0.5, 1.0)  # noqa: S311  # nosec B311 (no secret)
+        share = random.uniform(0.5, 1.0)  # noqa: S311  # nosec B311
         await self.wire.sleep(max(least_s, _FIRST_PAUSE_S * 2 ** min(tries - 1, 5) * share))
 
     async def _answered(self, call: Call, *, whole: bool) -> httpx.Response:
