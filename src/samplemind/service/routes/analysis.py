@@ -58,9 +58,12 @@ def analyze_audio(service: ServicePart, caller: CallerPart, audio_id: str, level
     if document is not None:
         return once(document)
     with service.database.writing() as session:
-        job = _submitted(service, session, caller, digest, wanted)
+        # A job for it may have ended since.
+        answer = known(session, digest, wanted) or _submitted(service, session, caller, digest, wanted)
+    if not isinstance(answer, jobs.JobView):
+        return once(answer)
     service.runner.wake()
-    return accepted(job)
+    return accepted(answer)
 
 
 @router.post(
