@@ -100,6 +100,7 @@ class Sender:
 
     async def pause(self, tries: int, least_s: float = 0.0) -> None:
         """Wait before the next try: longer each time, and not when everybody else does."""
+        # Spreads the tries of many clients; nobody gains by guessing it.
         share = random.uniform(0.5, 1.0)  # noqa: S311  # nosec B311
         await self.wire.sleep(max(least_s, _FIRST_PAUSE_S * 2 ** min(tries - 1, 5) * share))
 

@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI
+from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
 from samplemind.result import document_schema
@@ -54,6 +55,7 @@ def application(opening: Opening) -> FastAPI:
     app.include_router(api)
     app.include_router(operations.router, include_in_schema=False)  # where monitors look for them
     add_problem_handlers(app)
+    # As FastAPI's documentation has it.
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
 
@@ -61,8 +63,6 @@ def application(opening: Opening) -> FastAPI:
 def _openapi(app: FastAPI) -> dict[str, Any]:
     """The OpenAPI document, with what FastAPI can't know: the form of analyses and problems, and how keys are shown."""
     if app.openapi_schema is None:
-        from fastapi.openapi.utils import get_openapi
-
         document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
         components = document.setdefault("components", {})
         schemas = components.setdefault("schemas", {})

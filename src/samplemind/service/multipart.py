@@ -45,6 +45,7 @@ class FormFile:
             "on_end": self._end,
         }
         try:
+            # Its type names every callback that there is; what is left out is not called.
             self._parser = MultipartParser(boundary, callbacks)  # type: ignore[arg-type]
         except FormParserError as error:
             raise Problem(400, str(error), code="malformed-form") from None
