@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from samplemind.service.guard import Guard
 from samplemind.service.heads import Heads
 from samplemind.service.identity import Caller, Scope
 from samplemind.service.problems import Problem, add_problem_handlers
+from tests.service.wire import PATIENCE_S
 
 KEYS = {f"key-{scope}": Caller(f"id-{scope}", scope) for scope in Scope}
 
@@ -40,6 +42,14 @@ class Service:
         self.app: ASGIApp = Guard(
             Heads(Compression(self._application(folder))), configuration, self._authenticate, self._observe
         )
+
+    def saw(self, count: int) -> list[tuple[str, str, int, int, int]]:
+        """What was seen, when it is so much: an answer arrives a little before it is noted."""
+        deadline = time.monotonic() + PATIENCE_S
+        while len(self.seen) < count:
+            assert time.monotonic() < deadline, self.seen
+            time.sleep(0.01)
+        return self.seen
 
     async def _authenticate(self, headers: Headers) -> Caller | None:
         return KEYS.get(headers.get("authorization", "").removeprefix("Bearer "))

@@ -207,7 +207,7 @@ def test_requests_are_observed_by_route(service: Service, port: int) -> None:
     asked(port, "POST", "/api/v1/audio", WRITE, b"abc")
     asked(port, "STRANGE", "/secret-path", WRITE)
     asked(port, "DELETE", "/api/v1/document", WRITE)
-    told = [(route, method, status, received) for route, method, status, received, _ in service.seen]
+    told = [(route, method, status, received) for route, method, status, received, _ in service.saw(5)]
     assert told == [
         ("/api/v1/audio/{digest}", "GET", 200, 0),
         ("/api/v1/audio/{digest}", "HEAD", 200, 0),
