@@ -74,8 +74,8 @@ def serve(questions: BinaryIO, answers: BinaryIO) -> None:
         per_mb = question[0]["cpu_s_per_mb"]
         files = question[0]["files"]
         level = AnalysisLevel(question[0]["level"] or task.level)
+        send(answers, {"next": files[0][0]})
         for number, (path, cpu_s) in enumerate(files, start=1):
-            send(answers, {"start": path})
             limit_cpu(cpu_s)
 
             def sized(size: int, cpu_s: float = cpu_s, per_mb: float = per_mb) -> None:
@@ -86,7 +86,9 @@ def serve(questions: BinaryIO, answers: BinaryIO) -> None:
             if "exhausted" in answer:
                 send(answers, answer)
                 sys.exit(1)  # what is left in memory is of no use to the next file
-            send(answers, answer, blobs, more=number < len(files))
+            if number < len(files):
+                answer["next"] = files[number][0]
+            send(answers, answer, blobs)
 
 
 def _folder(task: Task) -> Path | None:

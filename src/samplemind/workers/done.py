@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from samplemind.workers.process import Outcome
+from samplemind.workers.process import Outcome, Reply
 
 Store = Callable[[list[Outcome]], None]
 
@@ -17,7 +17,7 @@ _WITHHELD_S: Final = 1.0
 
 
 class Done:
-    """Outcomes of a group, as one thread adds them, until they are stored: at its end, or when one has waited for long.
+    """What came of a group's files, as one thread adds it, until it is stored: at its end, or when it waits for long.
 
     Args:
         store: keeps some outcomes.
@@ -29,23 +29,24 @@ class Done:
     def __init__(self, store: Store) -> None:
         self.turn = threading.Lock()
         self._store = store
-        self._outcomes: deque[Outcome] = deque()
+        self._added: deque[Reply | Outcome] = deque()
         self._since = 0.0
 
-    def add(self, outcome: Outcome) -> None:
-        """Add one."""
-        if not self._outcomes:
+    def add(self, told: Reply | Outcome) -> None:
+        """Add what came of one."""
+        if not self._added:
             self._since = time.monotonic()
-        self._outcomes.append(outcome)
+        self._added.append(told)
 
     @property
     def late(self) -> bool:
         """Whether one waits for long."""
-        return bool(self._outcomes) and time.monotonic() - self._since > _WITHHELD_S
+        return bool(self._added) and time.monotonic() - self._since > _WITHHELD_S
 
     def stored(self) -> list[Outcome]:
-        """Those that there are, stored. Who calls it has the `turn`."""
-        found = [self._outcomes.popleft() for _ in range(len(self._outcomes))]
+        """Outcomes of what there is, stored. Who calls it has the `turn`."""
+        added = [self._added.popleft() for _ in range(len(self._added))]
+        found = [each.outcome() if isinstance(each, Reply) else each for each in added]
         if found:
             self._store(found)
         return found

@@ -15,7 +15,7 @@ from samplemind.workers.done import Done, Store
 from samplemind.workers.drawing import Drawing, placed
 from samplemind.workers.limits import WorkerLimits
 from samplemind.workers.order import Line
-from samplemind.workers.process import Outcome, WorkerDiedError, WorkerProcess
+from samplemind.workers.process import Outcome, Reply, WorkerDiedError, WorkerProcess
 from samplemind.workers.remote import shown
 from samplemind.workers.task import Task
 
@@ -197,8 +197,8 @@ class _Run:
             while not self._pool.is_stopped() and (group := self.line.take()):
                 while group:
                     try:
-                        for outcome in minder.outcomes(group):
-                            done.add(outcome)
+                        for told in minder.told(group):
+                            done.add(told)
                     finally:
                         with done.turn:  # what was given on before has arrived then
                             found = done.stored()
@@ -241,7 +241,14 @@ class Minder:
         self._later: list[tuple[str, int]] = []
 
     def outcomes(self, group: Iterable[tuple[str, int]], *, level: AnalysisLevel | None = None) -> Iterator[Outcome]:
-        """An outcome for each file but those that `stored` gives back.
+        """What is `told`, as outcomes."""
+        for told in self.told(group, level=level):
+            yield told.outcome() if isinstance(told, Reply) else told
+
+    def told(
+        self, group: Iterable[tuple[str, int]], *, level: AnalysisLevel | None = None
+    ) -> Iterator[Reply | Outcome]:
+        """A worker's reply for each file but those that `stored` gives back, or the outcome if none could reply.
 
         Args:
             group: files with their sizes in bytes.
@@ -262,13 +269,13 @@ class Minder:
             worker = self._worker = self._worker or self._started()
             together = [left[0]] if suspect is not None or kills else list(left)
             try:
-                for outcome in worker.outcomes(together, level=level):
+                for reply in worker.replies(together, level=level):
                     file = left.popleft()
                     suspect, kills = None, 0
-                    if outcome is None:
+                    if reply is None:
                         self._later.append(file)
                     else:
-                        yield outcome
+                        yield reply
             except WorkerDiedError as death:
                 self._pool.forget(worker)
                 self._worker = None

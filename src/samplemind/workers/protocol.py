@@ -6,6 +6,8 @@ import json
 from collections.abc import Sequence
 from typing import IO, Any, Final
 
+import msgspec
+
 LONGEST_LINE: Final = 2**26
 """Bytes of JSON in one message; a document with all onsets of a day is far below."""
 
@@ -13,14 +15,13 @@ BUFFER_BYTES: Final = 2**16
 """As much as a pipe holds on Linux: a document goes through it in one piece."""
 
 
-def send(stream: IO[bytes], message: dict[str, Any], blobs: Sequence[bytes] = (), *, more: bool = False) -> None:
+def send(stream: IO[bytes], message: dict[str, Any], blobs: Sequence[bytes] = ()) -> None:
     """Write one message.
 
     Args:
         stream: a pipe.
         message: what JSON can say.
         blobs: bytes to go with it.
-        more: another message follows at once, and takes this one along.
 
     Raises:
         OSError: the other side is gone.
@@ -28,8 +29,7 @@ def send(stream: IO[bytes], message: dict[str, Any], blobs: Sequence[bytes] = ()
     # Only ASCII, so that the odd bytes of a path come through as they are.
     line = json.dumps({**message, "sizes": [len(blob) for blob in blobs]}).encode() + b"\n"
     stream.write(b"".join([line, *blobs]))
-    if not more:
-        stream.flush()
+    stream.flush()
 
 
 def receive(stream: IO[bytes]) -> tuple[dict[str, Any], list[bytes]] | None:
@@ -37,7 +37,7 @@ def receive(stream: IO[bytes]) -> tuple[dict[str, Any], list[bytes]] | None:
     line = stream.readline(LONGEST_LINE)
     if not line.endswith(b"\n"):
         return None
-    message: dict[str, Any] = json.loads(line)
+    message = _decoded(line)
     blobs = []
     for size in message.pop("sizes"):
         blob = stream.read(size)
@@ -45,3 +45,12 @@ def receive(stream: IO[bytes]) -> tuple[dict[str, Any], list[bytes]] | None:
             return None
         blobs.append(blob)
     return message, blobs
+
+
+def _decoded(line: bytes) -> dict[str, Any]:
+    message: dict[str, Any]
+    try:
+        message = msgspec.json.decode(line)  # six times as fast
+    except msgspec.DecodeError:  # it doesn't take the odd bytes of a path
+        message = json.loads(line)
+    return message
