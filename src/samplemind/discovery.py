@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import codecs
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from samplemind.errors import FileAccessError
+from samplemind.errors import FileAccessError, OutsideRootsError
 from samplemind.workers.remote import is_folder, is_url, urls_below
 
 AUDIO_SUFFIXES: Final = (
@@ -20,7 +20,9 @@ AUDIO_SUFFIXES: Final = (
 """Names of audio files, and of films with sound, end like this, in capitals or not. Only folders are filtered by it."""
 
 
-def audio_files(arguments: Iterable[str]) -> Iterator[str | FileAccessError]:
+def audio_files(
+    arguments: Iterable[str], *, follow: Callable[[str], bool] = lambda link: True
+) -> Iterator[str | FileAccessError]:
     """Walk through files and folders, lazily and in order.
 
     A path that is not a folder is given as it stands, whatever its name and whether it exists or not. A folder gives
@@ -28,15 +30,20 @@ def audio_files(arguments: Iterable[str]) -> Iterator[str | FileAccessError]:
     dot are skipped. Links are followed, but no folder is entered twice. A URL is a folder if it ends with a slash, or
     the file system behind it says so; a page is none.
 
+    Args:
+        arguments: paths and URLs.
+        follow: whether a folder may be entered, or a link to a file followed, that was met in a folder.
+
     Yields:
-        Paths; and an error for each folder that can't be read.
+        Paths; and an error for each folder that can't be read, and each link to audio or a folder that may not be
+        followed.
     """
     entered: set[tuple[int, int]] = set()
     for argument in arguments:
         if is_url(argument):
             yield from _remote(argument)
         elif os.path.isdir(argument):
-            yield from _walk(argument, entered)
+            yield from _walk(argument, entered, follow)
         else:
             yield argument
 
@@ -50,15 +57,21 @@ def _remote(url: str) -> Iterator[str | FileAccessError]:
     yield from urls_below(url, AUDIO_SUFFIXES) if folder else [url]
 
 
-def _walk(folder: str, entered: set[tuple[int, int]]) -> Iterator[str | FileAccessError]:
+def _walk(folder: str, entered: set[tuple[int, int]], follow: Callable[[str], bool]) -> Iterator[str | FileAccessError]:
     waiting = _entries(folder, entered)  # the next one last; folders may be nested deeper than calls can be
     while waiting:
         entry = waiting.pop()
         if isinstance(entry, FileAccessError):
             yield entry
-        elif _is_folder(entry):
+            continue
+        is_folder = _is_folder(entry)
+        if not is_folder and not entry.name.lower().endswith(AUDIO_SUFFIXES):
+            continue
+        if (is_folder or entry.is_symlink()) and not follow(entry.path):
+            yield OutsideRootsError(entry.path, "it is a link that leads out of the folders that may be scanned")
+        elif is_folder:
             waiting += _entries(entry.path, entered)
-        elif entry.name.lower().endswith(AUDIO_SUFFIXES):
+        else:
             yield entry.path
 
 

@@ -3,6 +3,7 @@
     SampleMindError
     ├── AnalysisError               one file has no answer: names the file and the reason
     │   ├── FileAccessError         missing, a directory, unreadable
+    │   │   └── OutsideRootsError   a link that leads out of the folders that a service may read
     │   ├── UnsupportedFormatError  not audio, or a container or codec off the allow-list
     │   ├── DecodeError             damaged so far that no sample could be decoded
     │   ├── EmptyAudioError         decoded, but there is not a single frame
@@ -58,6 +59,10 @@ class AnalysisError(SampleMindError):
 
 class FileAccessError(AnalysisError):
     """The file is missing, is a directory, or can't be read."""
+
+
+class OutsideRootsError(FileAccessError):
+    """A link that leads out of the folders that may be read."""
 
 
 class UnsupportedFormatError(AnalysisError):

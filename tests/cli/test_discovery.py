@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from samplemind.discovery import audio_files, listed
-from samplemind.errors import FileAccessError
+from samplemind.errors import FileAccessError, OutsideRootsError
 
 
 def names(root: Path) -> list[str]:
@@ -22,6 +22,21 @@ def make(root: Path, *paths: str) -> None:
     for path in paths:
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).touch()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need privileges")
+def test_what_may_not_be_followed_is_told_and_not_entered(tmp_path: Path) -> None:
+    folder, outside = tmp_path / "folder", tmp_path / "outside"
+    make(folder, "kick.wav", "kicks/kick.wav")
+    make(outside, "kick.wav")
+    for name, target in (("away", outside), ("away.wav", outside / "kick.wav"), ("away.txt", outside / "kick.wav")):
+        (folder / name).symlink_to(target)
+    every = [folder / name for name in ("away/kick.wav", "away.wav", "kick.wav", "kicks/kick.wav")]
+    assert list(audio_files([str(folder)])) == [*map(str, every)]
+    found = list(audio_files([str(folder)], follow=lambda path: "away" not in path))
+    assert [each for each in found if isinstance(each, str)] == [*map(str, every[2:])]
+    refused = [each for each in found if isinstance(each, OutsideRootsError)]
+    assert [each.path for each in refused] == [str(folder / "away"), str(folder / "away.wav")]
 
 
 def test_folders_are_walked_in_order_and_filtered(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ import soundfile
 from samplemind.client.failures import ANALYSIS_ERRORS
 from samplemind.service.configuration import Configuration
 from samplemind.service.permissions import required_scope
+from samplemind.service.protocol import MAX_CONNECTIONS
 from tests.conftest import REPOSITORY
 from tests.service.running import RunningService, new_key, running
 from tests.signals import SAMPLE_RATE, music
@@ -133,6 +134,9 @@ def test_limits_are_the_defaults() -> None:
     assert told["duration of a sound"] == f"{configuration.max_duration_s / 3600:.0f} h"
     assert told["jobs that wait"] == f"{configuration.queue_length:,}"
     assert told["requests of a key"] == f"{configuration.requests_per_s:.0f} a second, {configuration.burst} at once"
+    assert told["connections of one other machine"] == (
+        f"{configuration.connections_per_address} at once; {MAX_CONNECTIONS} of all"
+    )
     assert told["headers of a request"] == f"within {configuration.header_timeout_s:.0f} s"
     assert told["a body"] == (
         f"at least {configuration.min_body_bytes_per_s:,.0f} bytes a second after {configuration.body_grace_s:.0f} s"

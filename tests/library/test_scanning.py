@@ -22,12 +22,13 @@ from samplemind.errors import AnalysisError, DecodeError, FileAccessError, Libra
 from samplemind.features import feature_graph
 from samplemind.features.levels import AnalysisLevel
 from samplemind.library import folders, freshness, scanning
+from samplemind.library.account import Totals
 from samplemind.library.database import Database
 from samplemind.library.forgetting import forget_root
 from samplemind.library.library import Library
 from samplemind.library.model import Analysis, Audio, Correction, File, Job, Root, Tag, Word
 from samplemind.library.records import Found, record
-from samplemind.library.scanning import Scan, Totals
+from samplemind.library.scanning import Scan
 from samplemind.settings import Settings
 from tests.library.conftest import Statements
 from tests.signals import noise

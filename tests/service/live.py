@@ -37,7 +37,7 @@ def live(path: Path, **settings: Any) -> Iterator[Live]:
     """A service with its data in a folder, until the end of the block."""
     configuration = Configuration(data_dir=path, **{"workers": 1, "stop_s": 5.0, **settings})
     folder = DataFolder(path)
-    with folder.held() as lease_id:
-        app = guarded(configuration, folder, lease_id)
+    with folder.held() as home:
+        app = guarded(configuration, folder, home)
         with serving(app, configuration, lifespan="on") as port:
             yield Live(port, folder)

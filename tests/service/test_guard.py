@@ -60,6 +60,51 @@ def test_hosts_of_others(service: Service, port: int, host: str) -> None:
     assert not service.reads
 
 
+@pytest.mark.parametrize("target", ["http://localhost:9", "HTTP://sounds.example."])
+def test_a_whole_address_is_as_good_as_a_path(service: Service, port: int, target: str) -> None:
+    """As proxies are asked; the Host beside it counts for nothing (RFC 9112, 3.2.2)."""
+    assert asked(port, "GET", f"{target}/healthz", host="evil.example").document == {"status": "ok"}
+    answer = asked(port, "GET", f"{target}/api/v1/audio/a%2Fb?level=3", WRITE, host="evil.example")
+    assert answer.status == 404  # as of the same path
+    answer = asked(port, "GET", f"{target}/api/v1/audio/a%20b?level=3", WRITE)
+    assert answer.document == {"digest": "a b", "level": 3}
+    assert [route for route, *_ in service.saw(3)] == ["/healthz", "unmatched", "/api/v1/audio/{digest}"]
+
+
+@pytest.mark.parametrize("target", ["http://localhost:9", "http://localhost:9/", "http://localhost:9?a=b"])
+def test_an_address_alone_is_its_first_page(port: int, target: str) -> None:
+    assert code(asked(port, "GET", target, WRITE)) == (404, "not-found")
+
+
+@pytest.mark.parametrize("stranger", [*STRANGERS, "", "me@localhost", "[::"])
+def test_a_whole_address_of_others(service: Service, port: int, stranger: str) -> None:
+    target = f"http://{stranger}/api/v1/audio"
+    assert code(asked(port, "POST", target, WRITE, b"abc", host="localhost")) == (421, "unknown-host")
+    assert not service.reads
+
+
+def test_a_whole_address_needs_the_same_key_and_the_same_page(service: Service, port: int) -> None:
+    target = "http://localhost:9/api/v1/audio"
+    assert code(asked(port, "POST", target, {}, b"abc")) == (401, "unauthorized")
+    foreign = {**WRITE, "Origin": "http://evil.example"}
+    assert code(asked(port, "POST", target, foreign, b"abc", host="evil.example")) == (403, "foreign-origin")
+    assert not service.reads
+    assert asked(port, "POST", target, {**WRITE, "Origin": "http://localhost:9"}, b"abc").status == 200
+
+
+@pytest.mark.parametrize("target", ["https://localhost/healthz", "ftp://localhost/healthz"])
+def test_what_is_no_http_is_not_here(port: int, target: str) -> None:
+    assert code(asked(port, "GET", target, WRITE)) == (404, "not-found")
+
+
+def test_what_the_service_can_be_asked(port: int) -> None:
+    answer = asked(port, "OPTIONS", "*")
+    assert (answer.status, answer.body) == (204, b"")
+    assert {"GET", "HEAD", "POST"} <= set(answer.headers["allow"].split(", "))
+    assert code(asked(port, "OPTIONS", "*", host="evil.example")) == (421, "unknown-host")
+    assert code(asked(port, "GET", "*", WRITE)) == (404, "not-found")
+
+
 @pytest.mark.parametrize("origin", ["http://localhost:9", "HTTP://LocalHost:9", PAGE])
 def test_pages_that_may(port: int, origin: str) -> None:
     answer = asked(port, "POST", "/api/v1/audio", {**WRITE, "Origin": origin}, b"abc", host="localhost:9")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 from sqlalchemy import update
@@ -13,7 +13,7 @@ from samplemind.errors import CursorError
 from samplemind.features.levels import AnalysisLevel
 from samplemind.library.database import Database
 from samplemind.library.model import Job
-from samplemind.service import jobs, leases
+from samplemind.service import homes, jobs, leases
 from samplemind.service.jobs import JobView
 from samplemind.service.leases import LEASE_S, MOST_DEATHS, End, Leased
 from samplemind.service.problems import Problem
@@ -31,28 +31,33 @@ def write(database: Database, action: Callable[[Session], T]) -> T:
 
 
 def submit(
-    database: Database, sound: str, *, owner: str = "ann", level: AnalysisLevel = BASIC, most: int | None = None
+    database: Database,
+    sound: str,
+    *,
+    home: str = OURS,
+    owner: str = "ann",
+    level: AnalysisLevel = BASIC,
+    now: float = NOW,
+    most: int | None = None,
 ) -> JobView:
-    return write(
-        database,
-        lambda session: jobs.submit(session, owner=owner, subject=digest(sound), level=level, now=NOW, most=most),
-    )
+    wish: dict[str, Any] = {"home": home, "owner": owner, "level": level, "now": now, "most": most}
+    return write(database, lambda session: jobs.submit(session, subject=digest(sound), **wish))
 
 
-def submit_batch(database: Database, *sounds: str, owner: str = "ann", most: int | None = None) -> JobView:
+def submit_batch(
+    database: Database, *sounds: str, home: str = OURS, owner: str = "ann", most: int | None = None
+) -> JobView:
+    wish: dict[str, Any] = {"home": home, "owner": owner, "level": BASIC, "now": NOW, "most": most}
     subjects = [digest(sound) for sound in sounds]
-    return write(
-        database,
-        lambda session: jobs.submit_batch(session, owner=owner, subjects=subjects, level=BASIC, now=NOW, most=most),
-    )
+    return write(database, lambda session: jobs.submit_batch(session, subjects=subjects, **wish))
 
 
-def lease(database: Database, lease_id: str = OURS, *, most: int = 1, now: float = NOW) -> list[Leased]:
-    return write(database, lambda session: leases.lease(session, lease_id, kind="analysis", now=now, most=most))
+def lease(database: Database, home: str = OURS, *, most: int = 1, now: float = NOW) -> list[Leased]:
+    return write(database, lambda session: leases.lease(session, home, kind="analysis", now=now, most=most))
 
 
-def finish(database: Database, *ends: End, lease_id: str = OURS, now: float = NOW) -> list[str]:
-    return write(database, lambda session: leases.finish(session, lease_id, ends, now))
+def finish(database: Database, *ends: End, home: str = OURS, now: float = NOW) -> list[str]:
+    return write(database, lambda session: leases.finish(session, home, ends, now))
 
 
 def cancel(database: Database, job: JobView, owner: str | None = "ann") -> list[str]:
@@ -136,7 +141,7 @@ def test_nobody_works_on_a_sound_twice_at_a_time(database: Database) -> None:
     [first] = lease(database, most=10)
     assert lease(database, most=10) == []
     finish(database, End(first.id, "done"))
-    assert len(lease(database, THEIRS, most=10)) == 1
+    assert len(lease(database, most=10)) == 1
 
 
 def test_each_change_raises_the_version(database: Database) -> None:
@@ -162,7 +167,7 @@ def test_a_failed_job_says_why(database: Database) -> None:
 def test_a_job_ends_once(database: Database) -> None:
     job = submit(database, "kick")
     [leased] = lease(database)
-    assert finish(database, End(leased.id, "done"), lease_id=THEIRS) == []
+    assert finish(database, End(leased.id, "done"), home=THEIRS) == []
     assert cancel(database, job) == [job.ticket]
     assert finish(database, End(leased.id, "done")) == []
     assert cancel(database, job) == []
@@ -186,22 +191,92 @@ def test_what_a_killed_service_had_in_hand_is_resumed_by_the_same(database: Data
     assert len(lease(database)) == 1
 
 
-def test_what_another_service_had_in_hand_is_taken_over_when_its_lease_has_run_out(database: Database) -> None:
-    job = submit(database, "kick")
-    lease(database, THEIRS)
+def test_a_service_works_on_its_own_jobs_alone(database: Database) -> None:
+    ours, theirs = submit(database, "kick"), submit(database, "snare", home=THEIRS)
+    [taken] = lease(database, THEIRS, most=10)
+    assert taken.ticket == theirs.ticket
+    late = NOW + 10 * LEASE_S
+    for _ in range(2):
+        assert [job.ticket for job in lease(database, most=10)] == [ours.ticket]
+        assert lease(database, most=10) == []
+        write(database, lambda session: leases.give_back(session, OURS, late, [taken.id]))
+        assert write(database, lambda session: leases.resume(session, OURS, late)) == [ours.ticket]
+        assert states(database, theirs) == ["running"]
+    with database.reading() as session:
+        assert leases.held(session, OURS) == set()
+        assert leases.held(session, THEIRS) == {taken.id}
+        assert leases.next_asked(session, OURS, "analysis") == [(digest("kick"), "basic")]
 
-    def taken_over(now: float) -> list[str]:
-        with database.reading() as session:
-            overdue = leases.overdue(session, OURS, now)
-        tickets = write(database, lambda session: leases.take_over(session, OURS, now))
-        assert overdue == bool(tickets)
-        return tickets
 
-    assert taken_over(NOW + LEASE_S - 1) == []
+def test_only_a_services_own_jobs_are_its_queue(database: Database) -> None:
+    for sound in ("a", "b"):
+        submit(database, sound, home=THEIRS)
+    assert submit(database, "c", most=1).state == "queued"
+    with database.reading() as session:
+        assert (jobs.counts(session, OURS)["queued"], jobs.counts(session, THEIRS)["queued"]) == (1, 2)
+        assert (jobs.waiting(session, OURS, "analysis"), jobs.waiting(session, THEIRS, "analysis")) == (1, 2)
+
+
+def test_a_job_of_another_service_is_joined_while_that_one_lives(database: Database) -> None:
+    kick, snare = submit(database, "kick", home=THEIRS), submit(database, "snare", home=THEIRS)
+    [taken] = lease(database, THEIRS)
+    assert taken.ticket == kick.ticket
+    for theirs, sound in ((kick, "kick"), (snare, "snare")):
+        assert submit(database, sound, now=NOW + LEASE_S - 1).ticket == theirs.ticket
     write(database, lambda session: leases.renew(session, THEIRS, NOW + LEASE_S - 1))
-    assert taken_over(NOW + LEASE_S + 1) == []
-    assert taken_over(NOW + 2 * LEASE_S) == [job.ticket]
-    assert states(database, job) == ["queued"]
+    assert submit(database, "kick", now=NOW + LEASE_S + 1).ticket == kick.ticket
+    assert lease(database, most=10) == []
+
+
+def test_a_job_of_a_service_that_is_gone_holds_nobody_up(database: Database) -> None:
+    kick, snare = submit(database, "kick", home=THEIRS), submit(database, "snare", home=THEIRS)
+    lease(database, THEIRS)
+    gone = NOW + LEASE_S + 1
+    own = [submit(database, sound, now=gone) for sound in ("kick", "snare")]
+    assert {job.ticket for job in own}.isdisjoint({kick.ticket, snare.ticket})
+    assert {job.ticket for job in lease(database, most=2, now=gone)} <= {job.ticket for job in own}
+    # When it comes back nothing is mixed up: each goes on with its own.
+    assert write(database, lambda session: leases.resume(session, THEIRS, gone)) == [kick.ticket]
+    [again] = lease(database, THEIRS, now=gone)
+    assert again.ticket == kick.ticket
+    assert submit(database, "kick", now=gone).ticket == own[0].ticket
+
+
+def test_what_only_another_service_keeps_is_no_job_here(database: Database) -> None:
+    with database.writing() as session:
+        homes.settle(session, OURS, "/ours")
+        homes.settle(session, THEIRS, "/theirs")
+        theirs, ours, scanned = (make_root(session, path) for path in ("/theirs", "/ours", "/theirs too"))
+        add_file(session, None, "kick.wav", theirs, digest=digest("kick"))
+        for root in (theirs, ours):
+            add_file(session, None, "both.wav", root, digest=digest("both"))
+        add_file(session, None, "scanned.wav", scanned, digest=digest("scanned"))
+    for refused in (lambda: submit(database, "kick"), lambda: submit_batch(database, "both", "kick")):
+        with pytest.raises(Problem) as problem:
+            refused()
+        assert (problem.value.status, problem.value.code) == (409, "kept-elsewhere")
+        assert "another service" in problem.value.detail
+    assert submit(database, "both").state == submit(database, "scanned").state == "queued"
+    theirs_job = submit(database, "kick", home=THEIRS)
+    with pytest.raises(Problem):
+        submit(database, "kick")
+    lease(database, THEIRS)
+    assert submit(database, "kick").ticket == theirs_job.ticket
+    with pytest.raises(Problem):
+        submit(database, "kick", now=NOW + 2 * LEASE_S)
+
+
+def test_a_data_folder_that_was_brought_back_has_its_jobs(database: Database) -> None:
+    job, other = submit(database, "kick", home="before"), submit(database, "snare", home=THEIRS)
+    for home, uploads in (("before", "/ours"), (THEIRS, "/theirs"), (OURS, "/ours"), (OURS, "/ours")):
+        write(database, lambda session, home=home, uploads=uploads: homes.settle(session, home, uploads))
+    assert [taken.ticket for taken in lease(database, most=10)] == [job.ticket]
+    assert [taken.ticket for taken in lease(database, THEIRS, most=10)] == [other.ticket]
+    write(database, lambda session: homes.settle(session, THEIRS, "/moved"))
+    with database.reading() as session:
+        elsewhere = homes.Elsewhere(session, OURS)
+    assert "/moved/x.wav" in elsewhere
+    assert not any(path in elsewhere for path in ("/theirs/x.wav", "/ours/x.wav", "/moved too/x.wav"))
 
 
 def test_a_job_over_which_services_die_again_and_again_is_quarantined(database: Database) -> None:
@@ -311,7 +386,8 @@ def test_a_full_queue_takes_nothing_new(database: Database) -> None:
     lease(database)
     assert submit(database, "c", most=2).state == "queued"
     with database.reading() as session:
-        assert (jobs.counts(session)["queued"], jobs.counts(session)["running"]) == (2, 1)
+        counted = jobs.counts(session, OURS)
+    assert (counted["queued"], counted["running"]) == (2, 1)
 
 
 def test_jobs_are_forgotten_a_month_after_their_end(database: Database) -> None:
@@ -329,10 +405,12 @@ def test_jobs_are_forgotten_a_month_after_their_end(database: Database) -> None:
 def test_scans_of_the_command_line_are_left_alone(database: Database) -> None:
     with database.writing() as session:
         session.add(Job(kind="scan", state="running", subject="/sounds", level="basic", created_at=NOW, seen_at=NOW))
-    job = write(database, lambda session: jobs.submit_scan(session, owner="ann", root="/sounds", level=BASIC, now=NOW))
+    job = write(
+        database,
+        lambda session: jobs.submit_scan(session, home=OURS, owner="ann", root="/sounds", level=BASIC, now=NOW),
+    )
     assert job.state == "queued"
     write(database, lambda session: leases.resume(session, OURS, NOW + 10 * LEASE_S))
-    write(database, lambda session: leases.take_over(session, OURS, NOW + 10 * LEASE_S))
     [leased] = write(database, lambda session: leases.lease(session, OURS, kind="scan", now=NOW))
     assert leased.ticket == job.ticket
     with database.reading() as session:

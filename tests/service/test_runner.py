@@ -54,7 +54,7 @@ class House:
 
     @contextlib.contextmanager
     def running(self, **options: Any) -> Iterator[Runner]:
-        given: dict[str, Any] = {"lease_id": OURS, "limits": Limits(), "workers": 1, "hub": Hub(), **options}
+        given: dict[str, Any] = {"home": OURS, "limits": Limits(), "workers": 1, "hub": Hub(), **options}
         runner = self.runner = Runner(self.database, cache=self.cache, **given)
         runner.start()
         try:
@@ -80,7 +80,8 @@ class House:
     def submit(self, *digests: str, level: AnalysisLevel = BASIC, owner: str = "ann") -> list[JobView]:
         with self.database.writing() as session:
             queued = [
-                jobs.submit(session, owner=owner, subject=digest, level=level, now=time.time()) for digest in digests
+                jobs.submit(session, home=OURS, owner=owner, subject=digest, level=level, now=time.time())
+                for digest in digests
             ]
         if self.runner is not None:
             self.runner.wake()
@@ -288,7 +289,7 @@ def test_news_of_jobs_reach_the_hub(house: House) -> None:
 
     digest = house.upload("kick.wav")
     with house.database.writing() as session:
-        batch = jobs.submit_batch(session, owner="ann", subjects=[digest], level=BASIC, now=time.time())
+        batch = jobs.submit_batch(session, home=OURS, owner="ann", subjects=[digest], level=BASIC, now=time.time())
         [[part], _] = jobs.listed(session, owner="ann", batch=batch.ticket)
     with house.running(hub=Listening()):
         house.ended(batch)
@@ -304,15 +305,66 @@ def test_a_folder_is_scanned(house: House, tmp_path: Path) -> None:
     (sounds / "bad.wav").write_bytes(b"nothing")
     with house.database.writing() as session:
         asked = [
-            jobs.submit_scan(session, owner="ann", root=str(root), level=BASIC, now=time.time())
+            jobs.submit_scan(session, home=OURS, owner="ann", root=str(root), level=BASIC, now=time.time())
             for root in (sounds, tmp_path / "nowhere")
         ]
-    with house.running():
+    with house.running(roots=[tmp_path]):
         scan, nowhere = house.ended(*asked)
     assert scan.state == "done"
     assert scan.totals == {"analyzed": 3, "known": 0, "unchanged": 0, "failed": 1, "missing": 0}
     assert (nowhere.state, nowhere.reason) == ("failed", "the folder is not there")
     assert house.known(file_digest(sounds / "0.wav")) is not None
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need privileges")
+def test_a_scan_follows_no_link_out_of_what_is_allowed(house: House, tmp_path: Path) -> None:
+    allowed, other, outside = (tmp_path / name for name in ("allowed", "other", "outside"))
+    for number, folder in enumerate((allowed, other, outside)):
+        folder.mkdir()
+        sound = np.random.default_rng(number).standard_normal(4_000) * 0.1
+        soundfile.write(folder / "sound.wav", sound, 44_100)
+    (allowed / "other").symlink_to(other)
+    (allowed / "outside").symlink_to(outside)
+    (allowed / "up").symlink_to("..")
+    (allowed / "linked.wav").symlink_to(outside / "sound.wav")
+    (allowed / "gone.wav").symlink_to(outside / "gone.wav")
+    (allowed / "notes.txt").symlink_to(outside / "notes.txt")
+    (allowed / "same.wav").symlink_to("sound.wav")
+    (tmp_path / "was allowed").symlink_to(allowed)
+    with house.database.writing() as session:
+        asked = [
+            jobs.submit_scan(session, home=OURS, owner="ann", root=str(root), level=BASIC, now=time.time())
+            for root in (allowed, outside)
+        ]
+    with house.running(roots=[tmp_path / "was allowed", other]):
+        scan, refused = house.ended(*asked)
+    assert scan.state == "done"
+    assert scan.error == "OutsideRootsError"
+    assert scan.reason == "links that lead out of the folders that are allowed were skipped: 4"
+    assert scan.totals is not None
+    assert scan.totals["failed"] == 4
+    assert (refused.state, refused.error) == ("failed", "OutsideRootsError")
+    with house.database.reading() as session:
+        found = set(session.scalars(select(File.path)))
+    assert found == {"sound.wav", "same.wav", "other/sound.wav"}
+    assert house.known(file_digest(outside / "sound.wav")) is None
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need privileges")
+def test_a_link_that_was_exchanged_is_not_analysed(house: House, tmp_path: Path) -> None:
+    allowed, outside = tmp_path / "allowed", tmp_path / "outside"
+    for folder in (allowed, outside):
+        folder.mkdir()
+    soundfile.write(outside / "secret.wav", np.random.default_rng(1).standard_normal(4_000) * 0.1, 44_100)
+    (allowed / "kick.wav").symlink_to(outside / "secret.wav")
+    digest = "1" * 64
+    with house.database.writing() as session:
+        root = folders.added(session, str(allowed), time.time())
+        session.add(File(root_id=root.root_id, path="kick.wav", size=1, digest=digest, found_at=time.time()))
+    with house.running(roots=[allowed]):
+        [job] = house.ended(*house.submit(digest))
+    assert (job.state, job.error) == ("failed", "OutsideRootsError")
+    assert house.known(file_digest(outside / "secret.wav")) is None
 
 
 def test_workers_that_cannot_be_started_are_waited_for(
@@ -399,22 +451,22 @@ from samplemind.library.database import Database
 from samplemind.service.hub import Hub
 from samplemind.service.runner import Runner
 
-place, cache, lease_id = sys.argv[1:]
+place, cache, home = sys.argv[1:]
 database = Database(place if "://" in place else Path(place))
-runner = Runner(database, cache=FeatureCache.at(cache), hub=Hub(), lease_id=lease_id, limits=Limits(), workers=2)
+runner = Runner(database, cache=FeatureCache.at(cache), hub=Hub(), home=home, limits=Limits(), workers=2)
 runner.start()
 print("ready", flush=True)
 time.sleep(3600)
 """
 
 
-def service(house: House, tmp_path: Path, lease_id: str = OURS, **environment: str) -> subprocess.Popen[str]:
+def service(house: House, tmp_path: Path, home: str = OURS, **environment: str) -> subprocess.Popen[str]:
     """A service in a process group of its own; ready."""
     database = house.database
     place = str(database.path) if database.path else database._writer.url.render_as_string(hide_password=False)
     place = place.replace("+psycopg", "")
     process = subprocess.Popen(
-        [sys.executable, "-c", SERVICE, place, str(tmp_path / "cache"), lease_id],
+        [sys.executable, "-c", SERVICE, place, str(tmp_path / "cache"), home],
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,

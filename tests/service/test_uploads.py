@@ -41,7 +41,7 @@ def database(folder: DataFolder) -> Iterator[Database]:
 
 @pytest.fixture
 def uploads(folder: DataFolder, database: Database) -> Uploads:
-    return Uploads(folder, database, min_free_bytes=1)
+    return Uploads(folder, database, home="this service", min_free_bytes=1)
 
 
 async def chunks(data: bytes, size: int = 1000, then: Exception | None = None) -> AsyncIterator[bytes]:
@@ -162,7 +162,7 @@ def test_text_is_refused_before_all_of_it_is_read(uploads: Uploads) -> None:
 
 
 def test_a_disk_that_is_nearly_full_takes_nothing(folder: DataFolder, database: Database) -> None:
-    greedy = Uploads(folder, database, min_free_bytes=2**62)
+    greedy = Uploads(folder, database, home="this service", min_free_bytes=2**62)
     with pytest.raises(Problem) as refused:
         upload(greedy, database, AUDIO)
     assert (refused.value.status, refused.value.code) == (507, "disk-full")

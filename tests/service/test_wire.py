@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -289,6 +291,63 @@ def test_no_more_connections_than_can_be_served(service: Service, monkeypatch: p
         assert answer.headers["retry-after"] == "1"
         for each in busy:
             each.close()
+
+
+EVENTS = b"GET /api/v1/events HTTP/1.1\r\n" + HEAD + b"\r\n"
+ELSEWHERE = pytest.mark.skipif(sys.platform != "linux", reason="no other machine can be had on this system")
+
+
+def working(port: int, source: str) -> socket.socket:
+    """A connection with an answer that does not end."""
+    connection = connected(port, source)
+    connection.sendall(EVENTS)
+    assert connection.recv(1)
+    return connection
+
+
+@ELSEWHERE
+def test_one_address_takes_no_more_than_its_share(service: Service) -> None:
+    with serving(service.app, configured(connections_per_address=3)) as port, contextlib.ExitStack() as open_ones:
+        for _ in range(3):
+            open_ones.enter_context(working(port, "127.0.0.2"))
+        with connected(port, "127.0.0.2") as refused:
+            answer = parsed(heard(refused))
+        assert is_problem(answer, 429, "too-many-connections")
+        assert answer.headers["retry-after"] == "1"
+        for _ in range(3):
+            open_ones.enter_context(working(port, "127.0.0.3"))
+        for _ in range(5):  # a proxy on this machine
+            open_ones.enter_context(working(port, "127.0.0.1"))
+
+
+@ELSEWHERE
+def test_who_has_its_share_gives_up_what_is_idle(service: Service) -> None:
+    """Its own, and not the idle ones of others, which have been so for longer."""
+    settings = configured(header_timeout_s=PATIENCE_S, connections_per_address=2)
+    with serving(service.app, settings) as port, contextlib.ExitStack() as open_ones:
+        other = open_ones.enter_context(connected(port, "127.0.0.3"))
+        slow = open_ones.enter_context(connected(port, "127.0.0.2"))
+        slow.sendall(b"GET /healthz HTTP/1.1\r\n")
+        for _ in range(2):
+            open_ones.enter_context(working(port, "127.0.0.2"))
+        assert heard(slow) == b""
+        other.sendall(b"GET /healthz HTTP/1.1\r\n" + HEAD + b"\r\n")
+        assert next_answer(other).status == 200
+
+
+@ELSEWHERE
+def test_refusals_that_nobody_takes_are_no_way_to_more(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each keeps its connection until its client closes, or has had time to."""
+    monkeypatch.setattr(closing, "LINGER_S", PATIENCE_S)
+    with serving(service.app, configured(connections_per_address=2)) as port, contextlib.ExitStack() as open_ones:
+        for _ in range(2):
+            open_ones.enter_context(working(port, "127.0.0.2"))
+        for _ in range(2):
+            refused = open_ones.enter_context(connected(port, "127.0.0.2"))
+            assert is_problem(parsed(heard(refused)), 429, "too-many-connections")
+        last = open_ones.enter_context(connected(port, "127.0.0.2"))
+        with contextlib.suppress(ConnectionResetError):
+            assert heard(last) == b""
 
 
 def test_an_answer_that_nobody_takes_is_given_up(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:

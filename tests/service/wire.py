@@ -65,8 +65,9 @@ class Answer:
         return document
 
 
-def connected(port: int) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S)
+def connected(port: int, source: str = "") -> socket.socket:
+    """A connection; on Linux, `source` is any address in 127.0.0.0/8."""
+    return socket.create_connection(("127.0.0.1", port), PATIENCE_S, (source, 0))
 
 
 def heard(connection: socket.socket) -> bytes:

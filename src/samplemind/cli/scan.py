@@ -16,7 +16,8 @@ from samplemind.errors import AnalysisError, LibraryError, NotInLibraryError
 from samplemind.workers.remote import is_url, shown
 
 if TYPE_CHECKING:
-    from samplemind.library.scanning import Scan, Totals
+    from samplemind.library.account import Totals
+    from samplemind.library.scanning import Scan
 
 Level = Annotated[str, typer.Option(help="How much to find out: basic, standard or detailed.")]
 Jobs = Annotated[

@@ -41,6 +41,9 @@ def serve(
     max_duration: Annotated[float, typer.Option(metavar="S", min=1, help="Longest sound, in seconds.")] = 7200.0,
     queue: Annotated[int, typer.Option(metavar="N", min=1, help="Jobs that may wait.")] = 10_000,
     rate: Annotated[float, typer.Option(metavar="N", min=0.1, help="Requests a second of one key.")] = 50.0,
+    connections: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Connections of one other machine at once; 500 of all.")
+    ] = 100,
     scheduler: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="Analyse on Dask's workers: tcp://…, or local:N to try it.")
     ] = None,
@@ -83,6 +86,7 @@ def serve(
         queue_length=queue,
         requests_per_s=rate,
         burst=max(1, round(4 * rate)),
+        connections_per_address=connections,
         secure_cookies=secure_cookies,
     )
     run(configuration, lambda address: complain(f"serving at {address} (data in {configuration.data_dir})"))

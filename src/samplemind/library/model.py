@@ -264,12 +264,12 @@ class Job(Base):
     """A piece of work that takes a while: what it is, how far it came, how it ended."""
 
     __tablename__ = "jobs"
-    __table_args__ = (Index(None, "kind", "subject"),)
+    __table_args__ = (Index(None, "kind", "subject"), Index(None, "state", "home"))
 
     id: Mapped[int] = mapped_column(_Id, primary_key=True)
     kind: Mapped[str]
     """scan, analysis or batch."""
-    state: Mapped[str] = mapped_column(index=True)
+    state: Mapped[str]
     """queued, running, done, failed, cancelled, quarantined; interrupted, of a scan that was not a service's."""
     subject: Mapped[str] = mapped_column(FileName)
     """What it works on: folders, or the digest of a file's bytes."""
@@ -290,13 +290,25 @@ class Job(Base):
     """Who asked: the id of a key."""
     batch_id: Mapped[int | None] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), index=True)
     """The job of which it is a part."""
-    lease: Mapped[str | None] = mapped_column(index=True)
-    """The service that has it in hand."""
+    home: Mapped[str | None]
+    """The service that accepted it, and alone works on it."""
     leased_until: Mapped[float | None]
+    """While the service has it in hand: until when it is taken to live."""
     deaths: Mapped[int] = mapped_column(default=0)
     """How many services died with it in hand."""
     version: Mapped[int] = mapped_column(default=0)
     """How often it changed."""
+
+
+class Home(Base):
+    """A service that uses the library, and where it keeps what was uploaded to it."""
+
+    __tablename__ = "homes"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    """As its data folder has it."""
+    uploads: Mapped[str] = mapped_column(FileName, unique=True)
+    """An absolute folder."""
 
 
 class Key(Base):

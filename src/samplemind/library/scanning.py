@@ -11,11 +11,9 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import Row, func, select, update
@@ -24,13 +22,22 @@ from sqlalchemy.orm import Session
 from samplemind import errors
 from samplemind.audio import Limits, StatKey, file_digest, stat_key
 from samplemind.discovery import audio_files
-from samplemind.errors import AnalysisError, FileAccessError, InternalError, KilledError, LibraryError
+from samplemind.errors import (
+    AnalysisError,
+    FileAccessError,
+    InternalError,
+    KilledError,
+    LibraryError,
+    OutsideRootsError,
+)
 from samplemind.features.levels import AnalysisLevel
 from samplemind.library import entries, folders, freshness
+from samplemind.library.account import Account
 from samplemind.library.database import Database
 from samplemind.library.groups import groups
 from samplemind.library.missing import is_gone, mark_missing
 from samplemind.library.model import File, Job, Root
+from samplemind.library.numbers import Numbers
 from samplemind.library.records import Bytes, Found, record
 from samplemind.library.stamps import failed_stamp, stamp
 from samplemind.result import AudioFeatures
@@ -51,25 +58,7 @@ _COPIES: Final = 500
 """Of more files of the same bytes not all are looked at."""
 
 
-@dataclass(frozen=True)
-class Totals:
-    """What became of the files of a scan: `files` is the sum of the next four."""
-
-    analyzed: int = 0
-    known: int = 0
-    """Moved, renamed or copied: their bytes were known."""
-    unchanged: int = 0
-    failed: int = 0
-    missing: int = 0
-    """Files that were there before and are not any more."""
-
-    @property
-    def files(self) -> int:
-        """All that were met."""
-        return self.analyzed + self.known + self.unchanged + self.failed
-
-
-class Scan:
+class Scan(Account):
     """Answers of files that are new or changed, as they are recorded; `totals` counts all of them meanwhile.
 
     Args:
@@ -80,12 +69,7 @@ class Scan:
         analyze: analyses those that need it.
         retry: try files again that had no answer, though they are as they were.
         watching: this is one of many: it leaves no note among the jobs, and says nothing of files that came and went.
-
-    Attributes:
-        totals: what became of files.
-        met: how many files were met; so far, unless `all_met`.
-        unreadable: how many folders could not be read.
-        absent: of paths where nothing is any more, a drive's that is unplugged for one: how many files the library has.
+        follow: as of `audio_files`; what is not followed is a file that failed.
     """
 
     def __init__(
@@ -98,12 +82,9 @@ class Scan:
         limits: Limits | None = None,
         retry: bool = False,
         watching: bool = False,
+        follow: Callable[[str], bool] = lambda link: True,
     ) -> None:
-        self.totals = Totals()
-        self.met = 0
-        self.all_met = False
-        self.unreadable = 0
-        self.absent: dict[str, int] = {}
+        super().__init__()
         self._bare: list[str] = []
         self._database = database
         given = {folders.whole(path) for path in paths}
@@ -112,14 +93,12 @@ class Scan:
         self._analyze = analyze
         self._retry = retry
         self._watching = watching
+        self._follow = follow
         self._today = freshness.fingerprints(level)
         self._conditions = freshness.conditions(limits or Limits())
         self._now_ns = time.time_ns()
         self._flying: dict[str, StatKey] = {}
-        self._counting = threading.Lock()
-        self._seen = _Numbers()
-        self._refused: deque[tuple[str, AnalysisError]] = deque()
-        self._over = threading.Event()
+        self._seen = Numbers()
         self._job: int | None = None
         self._noted = time.monotonic()
 
@@ -145,8 +124,7 @@ class Scan:
             state, reason = "failed", str(error)
             raise
         finally:
-            with self._counting:
-                self._over.set()  # who reads the paths may be far from the next one that somebody waits for
+            self._close()  # who reads the paths may be far from the next one that somebody waits for
             # Where it can't be written that the scan failed, that is why it did.
             with contextlib.suppress(LibraryError), self._database.writing() as session:
                 self._note(session, state=state, reason=reason, ended_at=time.time())
@@ -181,11 +159,6 @@ class Scan:
                 if path not in places and os.path.lexists(path):
                     with self._database.writing() as session:
                         folders.added(session, path if os.path.isdir(path) else os.path.dirname(path), time.time())
-
-    def untold(self) -> Iterator[tuple[str, AnalysisError]]:
-        """Errors that are counted and were not given yet; there may be some when the scan was called off."""
-        while self._refused:
-            yield self._refused.popleft()
 
     def _recorded(self, answers: Iterator[tuple[str, Answer]]) -> Generator[tuple[str, Answer], None, None]:
         """Write answers in groups, and give them on."""
@@ -235,17 +208,6 @@ class Scan:
             now_ns=self._now_ns,
         )
 
-    def _count(self, *refused: tuple[str, AnalysisError], **more: int) -> None:
-        with self._counting:
-            if self._over.is_set():  # whoever called it off has heard the totals by now
-                return
-            counted = {name: getattr(self.totals, name) + count for name, count in more.items()}
-            self.totals = dataclasses.replace(self.totals, **counted)
-            self._refused.extend(refused)
-
-    def _refuse(self, path: str, error: AnalysisError) -> None:
-        self._count((path, error), failed=1)
-
     def _note_absent(self) -> None:
         """Note how many files the library has of paths where there are none."""
         if self._watching:
@@ -269,9 +231,13 @@ class Scan:
 
     def _met(self) -> Iterator[StatKey]:
         """The files that are there now."""
-        for item in audio_files(self._there()):
+        for item in audio_files(self._there(), follow=self._follow):
             if self._over.is_set():
                 return
+            if isinstance(item, OutsideRootsError):
+                self.met += 1
+                self._refuse(item.path, item)
+                continue
             if isinstance(item, FileAccessError):  # a folder
                 self.unreadable += 1
                 self._count((item.path, item))
@@ -371,26 +337,6 @@ class Scan:
             if file.id not in self._seen and is_gone(file.root, file.path) and os.path.isdir(file.root):
                 self._seen.add(file.id)
                 yield file.id
-
-
-class _Numbers:
-    """A set of numbers of rows: a bit each, for a million of them fit in 125 kB."""
-
-    def __init__(self) -> None:
-        self._bits = bytearray()
-
-    def add(self, number: int) -> None:
-        """Put a number in."""
-        byte, bit = divmod(number, 8)
-        if byte >= len(self._bits):
-            self._bits.extend(bytes(byte - len(self._bits) + 1 + len(self._bits) // 8))
-        self._bits[byte] |= 1 << bit
-
-    def __contains__(self, number: object) -> bool:
-        if not isinstance(number, int):
-            return False
-        byte, bit = divmod(number, 8)
-        return byte < len(self._bits) and bool(self._bits[byte] >> bit & 1)
 
 
 def _rows_of(session: Session, paths: Iterable[str]) -> dict[str, Any]:

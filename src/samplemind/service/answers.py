@@ -84,7 +84,9 @@ class JobOut(BaseModel):
     totals: dict[str, int] | None
     """Of a batch or a scan: how many of what."""
     error: str | None
+    """Why it failed, or what a scan left out."""
     reason: str | None
+    """The same in words."""
     created_at: float
     started_at: float | None
     ended_at: float | None

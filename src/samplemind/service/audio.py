@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import dataclasses
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from samplemind.library.found import Entry, entries_of
 from samplemind.library.groups import groups
 from samplemind.library.model import Audio, File, Root
 from samplemind.library.search import Page
+from samplemind.service.homes import Elsewhere
 from samplemind.service.problems import slug, without_paths
 
 UPLOADS: Final = "uploads"
@@ -28,10 +30,11 @@ _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class Stored:
-    """A file of the library, and the folder that it is below."""
+    """A file of the library, and the folder that it is below. `elsewhere`: only another service keeps it."""
 
     row: File
     root: str
+    elsewhere: bool = False
 
     @property
     def path(self) -> Path:
@@ -44,28 +47,35 @@ class Stored:
         return self.row.path.rpartition("/")[2]
 
 
-def stored(session: Session, audio_id: str) -> Stored:
-    """The file of an id: of several with the same bytes the one that is there, and came first.
+def stored(session: Session, audio_id: str, home: str) -> Stored:
+    """The file of an id: of several with the same bytes one that this service may look at, is there, and came first.
 
     Args:
         session: any.
         audio_id: the digest of a file's bytes, or of a sound's samples.
+        home: this service.
 
     Raises:
         NotInLibraryError: there is none.
     """
     if _DIGEST.fullmatch(audio_id):
         files = select(File, Root.path).join(Root, Root.id == File.root_id)
-        files = files.order_by(File.missing_since.is_not(None), File.id).limit(1)
+        files = files.where(File.digest.is_not(None)).order_by(File.missing_since.is_not(None), File.id)
         of_sound = files.join(Audio, Audio.id == File.audio_id).where(Audio.digest == audio_id)
-        for found in (files.where(File.digest == audio_id), of_sound):
-            row = session.execute(found).first()
-            if row is not None and row.File.digest is not None:
-                return Stored(row.File, row.path)
+        elsewhere = Elsewhere(session, home)
+        for query in (files.where(File.digest == audio_id), of_sound):
+            away = None
+            for row in session.execute(query if elsewhere else query.limit(1)):
+                found = Stored(row.File, row.path)
+                if str(found.path) not in elsewhere:
+                    return found
+                away = away or dataclasses.replace(found, elsewhere=True)
+            if away is not None:
+                return away
     raise NotInLibraryError("there is no audio of this id")
 
 
-def digests(session: Session, ids: Sequence[str]) -> list[str]:
+def digests(session: Session, ids: Sequence[str], home: str) -> list[str]:
     """The digests of the bytes of many files, named as for `stored`.
 
     Raises:
@@ -74,7 +84,7 @@ def digests(session: Session, ids: Sequence[str]) -> list[str]:
     known: dict[str, str] = {}
     for some in groups(each for each in ids if _DIGEST.fullmatch(each)):
         known |= {each: each for each in session.scalars(select(File.digest).where(File.digest.in_(some))) if each}
-    return [known.get(each) or stored(session, each).row.digest or "" for each in ids]
+    return [known.get(each) or stored(session, each, home).row.digest or "" for each in ids]
 
 
 def shown(session: Session, found: Sequence[Stored], uploads: Path) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Answers that caches may keep: entity tags, and 304 for who has the answer already (RFC 9110, 8.8 and 13.1.2)."""
+"""Answers that caches may keep: entity tags, and what clients make depend on them (RFC 9110, 8.8 and 13)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import msgspec
 from fastapi import Request, Response
 
 from samplemind.service.configuration import Configuration
+from samplemind.service.problems import Problem
 
 _YEAR_S: Final = 31_536_000
 
@@ -25,14 +26,24 @@ def asked_again(etag: str) -> dict[str, str]:
     return {"ETag": f'"{etag}"', "Cache-Control": "private, no-cache"}
 
 
-def is_known(request: Request, etag: str) -> bool:
-    """Whether the client has the answer with this tag already."""
-    tags = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
-    return f'"{etag}"' in tags or tags == ["*"]
+def not_modified(request: Request, etag: str, headers: Mapping[str, str]) -> Response | None:
+    """304 for a client that has the answer already; None if it is to be given.
 
+    Dates are no conditions here: what has a tag does not say when it was modified, and then RFC 9110 ignores them.
 
-def not_modified(headers: Mapping[str, str]) -> Response:
-    """The answer to a client that has it already."""
+    Args:
+        request: a GET.
+        etag: of the answer.
+        headers: of the answer.
+
+    Raises:
+        Problem: 412: the client asks for another version than there is.
+    """
+    wanted, had = (_tags(request, name) for name in ("if-match", "if-none-match"))
+    if wanted and wanted != ["*"] and f'"{etag}"' not in wanted:
+        raise Problem(412, "this is not the version that If-Match asks for")
+    if had != ["*"] and f'"{etag}"' not in [tag.removeprefix("W/") for tag in had]:
+        return None
     return Response(status_code=304, headers={**headers, "Vary": "Accept-Encoding"})
 
 
@@ -41,12 +52,17 @@ def revalidated(request: Request, content: Any) -> Response:
     body = msgspec.json.encode(content)
     etag = blake3.blake3(body).hexdigest(length=16)
     headers = asked_again(etag)
-    if is_known(request, etag):
-        return not_modified(headers)
-    return Response(body, media_type="application/json", headers=headers)
+    given = Response(body, media_type="application/json", headers=headers)
+    return not_modified(request, etag, headers) or given
 
 
 def once(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Plain data as JSON that nobody may keep."""
     body = msgspec.json.encode(content)
     return Response(body, status, {**(headers or {}), "Cache-Control": "no-store"}, "application/json")
+
+
+def _tags(request: Request, name: str) -> list[str]:
+    """What a header says that lists entity tags; nothing where there is none."""
+    lines = request.headers.getlist(name)
+    return [tag.strip() for tag in ",".join(lines).split(",")] if lines else []

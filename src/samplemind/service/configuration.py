@@ -29,6 +29,7 @@ class Configuration:
         max_duration_s: longest sound that is analysed.
         queue_length: jobs that may wait.
         requests_per_s, burst: of one key.
+        connections_per_address: that may be open at once, of another machine.
         header_timeout_s: within which a request's headers must be there.
         body_grace_s, min_body_bytes_per_s: a body may be slower than this at first only.
         wait_s: how long ``POST /analyze`` waits before it gives a job instead.
@@ -56,6 +57,7 @@ class Configuration:
     queue_length: int = 10_000
     requests_per_s: float = 50.0
     burst: int = 200
+    connections_per_address: int = 100
     header_timeout_s: float = 10.0
     body_grace_s: float = 10.0
     min_body_bytes_per_s: float = 1000.0

@@ -12,6 +12,7 @@ _WORDS: Final = {
     408: "The body came too slowly.",
     409: "This can't be done with it.",
     410: "The file is gone, or was changed.",
+    412: "There is another version than If-Match asks for.",
     413: "The body is too large.",
     415: "This is no audio.",
     416: "There is no such range.",
@@ -29,16 +30,17 @@ _EVERYWHERE: Final = (400, 401, 403, 408, 413, 421, 422, 429, 431, 500, 503)
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Responses with these statuses, beside those that every route may give, as problems (RFC 9457)."""
+    return {status: _problem(status) for status in sorted({*_EVERYWHERE, *statuses})}
+
+
+def _problem(status: int) -> dict[str, Any]:
     schema = {"$ref": "#/components/schemas/ProblemOut"}
-    return {
-        status: {"description": _WORDS[status], "content": {"application/problem+json": {"schema": schema}}}
-        for status in sorted({*_EVERYWHERE, *statuses})
-    }
+    return {"description": _WORDS[status], "content": {"application/problem+json": {"schema": schema}}}
 
 
 NO_KEY: Final[dict[str, Any]] = {"security": []}
 """Of what is open to everybody."""
-_KNOWN: Final[dict[int | str, dict[str, Any]]] = {304: {"description": "The client has it."}}
+_KNOWN: Final[dict[int | str, dict[str, Any]]] = {304: {"description": "The client has it."}, 412: _problem(412)}
 BINARY: Final[dict[int | str, dict[str, Any]]] = {
     200: {"description": "The bytes.", "content": {"audio/*": {"schema": {"type": "string", "format": "binary"}}}},
     206: {

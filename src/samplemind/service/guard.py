@@ -26,7 +26,7 @@ from samplemind.service.exchange import CLIENT_LEFT, Exchange
 from samplemind.service.identity import LOCAL, Caller
 from samplemind.service.logs import fields
 from samplemind.service.permissions import OPEN, SIGN_IN, UPLOADS, required_scope
-from samplemind.service.problems import FAILED, Problem, of_error, of_status
+from samplemind.service.problems import FAILED, METHODS, Problem, of_error, of_status
 from samplemind.service.rates import Rates, neighbourhood
 
 UNMATCHED: Final = "unmatched"
@@ -39,6 +39,8 @@ _STRANGERS_BYTES: Final = 4096
 """Of a body for which no key is needed: it holds a key, in JSON."""
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 """Any word can be a method: in logs and metrics all others are "OTHER"."""
+_WHOLE: Final = ("OPTIONS", "*")
+"""Whether the server is there, and what it may be asked (RFC 9110, 9.3.7): of no path, and so of nobody's."""
 _LOG: Final = logging.getLogger("samplemind.service")
 
 Authenticate = Callable[[Headers], Awaitable[Caller | None]]
@@ -73,7 +75,7 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request; what is none passes."""
         if scope["type"] == "http":
-            await self._answer(scope, receive, send)
+            await self._answer(hosts.in_origin_form(scope), receive, send)
         elif scope["type"] == "websocket":  # there are none, and none may come past the checks
             await receive()
             await send({"type": "websocket.close", "code": 1008})
@@ -103,6 +105,8 @@ class Guard:
             hosts.require_host(headers, self._hosts)
             exchange.headers += hosts.cross_origin_headers(headers, self._origins)
             preflight = hosts.preflight_headers(method, headers, self._origins)
+            if (method, scope["path"]) == _WHOLE:
+                preflight = [(b"allow", ", ".join(METHODS).encode("ascii"))]
             if preflight is not None:
                 await exchange.send({"type": "http.response.start", "status": 204, "headers": preflight})
                 await exchange.send({"type": "http.response.body"})

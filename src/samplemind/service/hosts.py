@@ -11,8 +11,10 @@ import ipaddress
 import re
 from collections.abc import Collection, Iterable
 from typing import Final
+from urllib.parse import unquote
 
 from starlette.datastructures import Headers
+from starlette.types import Scope
 
 from samplemind.service.problems import METHODS, Problem
 
@@ -23,6 +25,21 @@ EXPOSED: Final = "ETag, Location, Link, Retry-After, X-Request-ID, Content-Range
 """Headers of answers that scripts of allowed pages may read."""
 _AUTHORITY: Final = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(?P<port>[0-9]{1,5}))?")
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+_ABSOLUTE: Final = re.compile(rb"(?P<scheme>[A-Za-z]+)://(?P<authority>[^/]*)(?P<path>.*)")
+
+
+def in_origin_form(scope: Scope) -> Scope:
+    """A request for ``http://host/path``, as proxies get them, as one for ``/path`` of this Host; others as they are.
+
+    The Host that it names beside that is to be ignored (RFC 9112, 3.2.2).
+    """
+    target = _ABSOLUTE.fullmatch(scope.get("raw_path") or b"")
+    if target is None or target["scheme"].lower() != scope["scheme"].encode("ascii"):
+        return scope
+    path = target["path"] or b"/"
+    headers = [(name, value) for name, value in scope["headers"] if name != b"host"]
+    headers.append((b"host", target["authority"]))
+    return {**scope, "raw_path": path, "path": unquote(path.decode("ascii")), "headers": headers}
 
 
 def require_host(headers: Headers, allowed: Collection[str]) -> None:

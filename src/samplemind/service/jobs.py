@@ -1,4 +1,4 @@
-"""Jobs as rows: promised before anybody is told, held by a lease, ended once.
+"""Jobs as rows: promised before anybody is told, held by a lease, ended once, by the service that accepted them.
 
     submit ─▶ queued ─▶ running ─▶ done, failed, quarantined
                  ▲         │
@@ -25,6 +25,8 @@ from samplemind.errors import CursorError
 from samplemind.features.levels import AnalysisLevel
 from samplemind.library.groups import groups
 from samplemind.library.model import Job
+from samplemind.service import known, leases
+from samplemind.service.homes import kept_elsewhere
 from samplemind.service.problems import Problem
 from samplemind.service.transitions import ACTIVE, PLAIN, STATES, conclude, follow, told
 
@@ -46,7 +48,7 @@ class JobView:
         state: queued, running, done, failed, cancelled or quarantined. A batch is done when nothing of it is left to
             do, whatever became of its parts: `totals` has that by state; and of a scan, how many files came out how.
         subject: the digest of a file's bytes, or the folder of a scan; of a batch, the digest of these digests.
-        error: class of the error by which it failed.
+        error: class of the error by which it failed; or, of a scan that is done, by which it skipped links.
         reason: the same in words.
         version: how often it changed.
 
@@ -76,26 +78,45 @@ _VIEWED: Final = tuple(getattr(Job, name) for name in JobView.__dataclass_fields
 
 
 def submit(
-    session: Session, *, owner: str, subject: str, level: AnalysisLevel, now: float, most: int | None = None
+    session: Session, *, home: str, owner: str, subject: str, level: AnalysisLevel, now: float, most: int | None = None
 ) -> JobView:
     """A job that analyses the bytes of a digest: the one that this owner has waiting or running, or a new one.
 
+    Args:
+        session: one that writes.
+        home: the service that accepts it. A job that another one accepted counts while that one is sure to live.
+        owner: who asks.
+        subject: the digest.
+        level: how much to find out.
+        now: seconds since 1970.
+        most: how many jobs of the service may wait.
+
     Raises:
-        Problem: 503, `most` jobs are waiting already.
+        Problem: 503, `most` jobs are waiting already; 409, only other services have the bytes, and nobody an answer.
     """
-    return _submitted(session, "analysis", owner=owner, subject=subject, level=level, now=now, most=most)
+    before = _active(session, "analysis", home, owner, subject, level, now)
+    if before is not None:
+        return before
+    _refuse_kept_elsewhere(session, home, [subject], level)
+    _refuse_full(session, home, 1, most)
+    return _by_ticket(session, _added(session, "analysis", home, owner, [subject], level, now))
 
 
 def submit_scan(
-    session: Session, *, owner: str, root: str, level: AnalysisLevel, now: float, most: int | None = None
+    session: Session, *, home: str, owner: str, root: str, level: AnalysisLevel, now: float, most: int | None = None
 ) -> JobView:
     """A job that takes an absolute folder into the library; otherwise as `submit`."""
-    return _submitted(session, "scan", owner=owner, subject=root, level=level, now=now, most=most)
+    before = _active(session, "scan", home, owner, root, level, now)
+    if before is not None:
+        return before
+    _refuse_full(session, home, 1, most)
+    return _by_ticket(session, _added(session, "scan", home, owner, [root], level, now))
 
 
 def submit_batch(
     session: Session,
     *,
+    home: str,
     owner: str,
     subjects: Sequence[str],
     level: AnalysisLevel,
@@ -105,14 +126,15 @@ def submit_batch(
     """A job with a part for each different digest; otherwise as `submit`."""
     subjects = list(dict.fromkeys(subjects))
     whole = hashlib.blake2b("\n".join(sorted(subjects)).encode(), digest_size=16).hexdigest()
-    before = _active(session, "batch", owner, whole, level)
+    before = _active(session, "batch", home, owner, whole, level, now)
     if before is not None:
         return before
-    _refuse_full(session, len(subjects), most)
-    ticket = _added(session, "batch", owner, [whole], level, now)
+    _refuse_kept_elsewhere(session, home, subjects, level)
+    _refuse_full(session, home, len(subjects), most)
+    ticket = _added(session, "batch", home, owner, [whole], level, now)
     batch_id = session.scalars(select(Job.id).where(Job.ticket == ticket)).one()
     for some in groups(subjects):
-        _added(session, "analysis", owner, some, level, now, batch_id=batch_id)
+        _added(session, "analysis", home, owner, some, level, now, batch_id=batch_id)
     follow(session, [batch_id], now)
     return _by_ticket(session, ticket)
 
@@ -164,16 +186,17 @@ def listed(
     return found, str(rows[limit - 1].id) if len(rows) > limit else None
 
 
-def counts(session: Session) -> dict[str, int]:
-    """How many analyses and scans there are by state: `queued` is the length of the queue."""
-    query = select(Job.state, func.count()).where(Job.ticket.is_not(None), Job.kind != "batch").group_by(Job.state)
+def counts(session: Session, home: str) -> dict[str, int]:
+    """How many analyses and scans of a service there are by state: `queued` is the length of its queue."""
+    query = select(Job.state, func.count()).where(Job.home == home, Job.kind != "batch").group_by(Job.state)
     found = dict.fromkeys(STATES, 0)
     return found | dict(session.execute(query).all())
 
 
-def waiting(session: Session, kind: str) -> int:
-    """How many jobs of a kind are queued."""
-    return session.scalar(select(func.count()).where(Job.state == "queued", Job.kind == kind)) or 0
+def waiting(session: Session, home: str, kind: str) -> int:
+    """How many jobs of a kind a service has queued."""
+    queued = select(func.count()).where(Job.state == "queued", Job.home == home, Job.kind == kind)
+    return session.scalar(queued) or 0
 
 
 def cancel(session: Session, ticket: str, owner: str | None, now: float) -> list[str]:
@@ -198,26 +221,30 @@ def forget(session: Session, now: float) -> None:
     session.execute(delete(Job).where(old), execution_options=PLAIN)
 
 
-def _submitted(
-    session: Session, kind: str, *, owner: str, subject: str, level: AnalysisLevel, now: float, most: int | None
-) -> JobView:
-    before = _active(session, kind, owner, subject, level)
-    if before is not None:
-        return before
-    _refuse_full(session, 1, most)
-    return _by_ticket(session, _added(session, kind, owner, [subject], level, now))
+def _active(
+    session: Session, kind: str, home: str, owner: str, subject: str, level: AnalysisLevel, now: float
+) -> JobView | None:
+    """What an owner has asked for already, by itself and not as a part of a batch, and will get.
 
-
-def _active(session: Session, kind: str, owner: str, subject: str, level: AnalysisLevel) -> JobView | None:
-    """What an owner has asked for already, by itself and not as a part of a batch, and did not get yet."""
+    That is, of this service or of one that lives: of another one, nobody knows whether it comes back.
+    """
     same = (Job.kind == kind) & (Job.subject == subject) & (Job.level == str(level)) & (Job.owner == owner)
     same &= Job.batch_id.is_(None) & Job.ticket.is_not(None) & Job.state.in_(ACTIVE)
-    row: Row[Any] | None = session.execute(select(*_VIEWED).where(same).order_by(Job.id).limit(1)).first()
+    same &= (Job.home == home) | Job.home.in_(leases.living(now))
+    ours_first = (Job.home != home, Job.id)
+    row: Row[Any] | None = session.execute(select(*_VIEWED).where(same).order_by(*ours_first).limit(1)).first()
     return None if row is None else JobView(**row._mapping)
 
 
-def _refuse_full(session: Session, more: int, most: int | None) -> None:
-    if most is not None and waiting(session, "analysis") + waiting(session, "scan") + more > most:
+def _refuse_kept_elsewhere(session: Session, home: str, subjects: Sequence[str], level: AnalysisLevel) -> None:
+    """Accept no job that this service could never do. One with an answer needs no file."""
+    away = known.kept_elsewhere(session, subjects, home)
+    if away - known.analyzed(session, away, level):
+        raise kept_elsewhere()
+
+
+def _refuse_full(session: Session, home: str, more: int, most: int | None) -> None:
+    if most is not None and waiting(session, home, "analysis") + waiting(session, home, "scan") + more > most:
         reason = f"no more than {most} jobs may wait: try again later"
         raise Problem(503, reason, code="queue-full", headers={"Retry-After": str(_RETRY_S)})
 
@@ -225,6 +252,7 @@ def _refuse_full(session: Session, more: int, most: int | None) -> None:
 def _added(
     session: Session,
     kind: str,
+    home: str,
     owner: str,
     subjects: Sequence[str],
     level: AnalysisLevel,
@@ -233,8 +261,8 @@ def _added(
     batch_id: int | None = None,
 ) -> str:
     """Queue jobs; the ticket of the last one."""
-    same: dict[str, Any] = {"kind": kind, "state": "queued", "owner": owner, "level": str(level), "batch_id": batch_id}
-    same |= {"created_at": now, "seen_at": now, "deaths": 0, "version": 1}
+    same: dict[str, Any] = {"kind": kind, "state": "queued", "home": home, "owner": owner, "level": str(level)}
+    same |= {"batch_id": batch_id, "created_at": now, "seen_at": now, "deaths": 0, "version": 1}
     rows = [{**same, "subject": subject, "ticket": secrets.token_hex(16)} for subject in subjects]
     session.execute(insert(Job), rows)
     return str(rows[-1]["ticket"])

@@ -15,6 +15,7 @@ from samplemind.library.groups import groups
 from samplemind.library.model import Analysis, File, Root
 from samplemind.result import AudioFeatures
 from samplemind.service.audio import printable
+from samplemind.service.homes import Elsewhere
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class Candidate:
     """A file that held some bytes when the library saw it last. `error` and `stamp` are as in its row."""
 
     id: int
+    root: str
     path: str
     stamp: str | None
     error: str | None
@@ -77,15 +79,33 @@ def analyzed(session: Session, digests: Iterable[str], level: AnalysisLevel) -> 
     return {row.digest for row in rows if row.audio_id in fresh}
 
 
-def candidates(session: Session, digests: Collection[str]) -> dict[str, list[Candidate]]:
-    """The files that held some bytes, those first that were there, and then those that came first."""
+def candidates(session: Session, digests: Collection[str], home: str) -> dict[str, list[Candidate]]:
+    """The files that held some bytes, those first that were there, and then those that came first.
+
+    Not those that only another service than `home` keeps.
+    """
+    elsewhere = Elsewhere(session, home)
     found: dict[str, list[Candidate]] = {digest: [] for digest in digests}
     columns = (File.id, File.path, File.stamp, File.error, File.reason, File.digest, Root.path.label("root"))
     query = select(*columns).join(Root, Root.id == File.root_id).where(File.digest.in_(digests))
     for row in session.execute(query.order_by(File.missing_since.is_not(None), File.id)):
         path = folders.absolute(row.root, row.path)
-        found[row.digest].append(Candidate(row.id, path, row.stamp, row.error, row.reason))
+        if path not in elsewhere:
+            found[row.digest].append(Candidate(row.id, row.root, path, row.stamp, row.error, row.reason))
     return found
+
+
+def kept_elsewhere(session: Session, digests: Collection[str], home: str) -> set[str]:
+    """Those of some bytes that the library knows to be in files, but in none that a service may look at."""
+    elsewhere = Elsewhere(session, home)
+    if not elsewhere:
+        return set()
+    there: dict[str, set[bool]] = {}
+    query = select(File.digest, File.path, Root.path.label("root")).join(Root, Root.id == File.root_id)
+    for some in groups(digests):
+        for row in session.execute(query.where(File.digest.in_(some))):
+            there.setdefault(row.digest, set()).add(folders.absolute(row.root, row.path) in elsewhere)
+    return {digest for digest, places in there.items() if places == {True}}
 
 
 def share(session: Session, digest: str) -> None:

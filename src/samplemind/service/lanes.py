@@ -15,6 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from sqlalchemy import select, update
@@ -28,6 +29,7 @@ from samplemind.errors import (
     FileAccessError,
     InternalError,
     KilledError,
+    OutsideRootsError,
     QuarantinedError,
     SampleMindError,
     WorkerStartError,
@@ -42,6 +44,7 @@ from samplemind.service import jobs, known, leases
 from samplemind.service.analysts import Analyst
 from samplemind.service.leases import End, Leased
 from samplemind.service.ledger import Ledger, StoppedError
+from samplemind.service.links import real_path
 from samplemind.service.problems import without_paths
 from samplemind.service.transitions import told
 from samplemind.workers.batch import known_outcome
@@ -74,10 +77,20 @@ class Lane:
         analyst: analyses.
         cache: of answers.
         limits: what is refused.
+        roots: folders that the operator allows to scan.
         lanes: how many there are.
     """
 
-    def __init__(self, ledger: Ledger, analyst: Analyst, cache: FeatureCache, limits: Limits, *, lanes: int) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        analyst: Analyst,
+        cache: FeatureCache,
+        limits: Limits,
+        *,
+        roots: Collection[Path],
+        lanes: int,
+    ) -> None:
         self.analyst = analyst
         self.ended: dict[str, int] = {}
         """How many jobs ended in which state."""
@@ -87,6 +100,7 @@ class Lane:
         self._ledger = ledger
         self._cache = cache
         self._conditions = freshness.conditions(limits)
+        self._roots = roots
         self._lanes = lanes
         self._guard = threading.Lock()
         self._hand: dict[int, str] = {}
@@ -100,7 +114,7 @@ class Lane:
             StoppedError: the service is to stop, and it could not be written what came of them.
         """
         with self._ledger.database.reading() as session:
-            waiting = jobs.waiting(session, "analysis")
+            waiting = jobs.waiting(session, self._ledger.home, "analysis")
             # A job that was taken and waits for a worker would be blamed if the service is killed meanwhile.
             unprepared = waiting and not self.analyst.is_ready and self._needs_work(session)
         if not waiting:
@@ -135,7 +149,7 @@ class Lane:
         """Whether the next jobs are more than to look up what the library has."""
         return any(
             subject not in known.analyzed(session, [subject], AnalysisLevel(level))
-            for subject, level in leases.next_asked(session, "analysis")
+            for subject, level in leases.next_asked(session, self._ledger.home, "analysis")
         )
 
     def in_hand(self) -> set[int]:
@@ -154,13 +168,14 @@ class Lane:
         """Lease jobs; those that the library has an answer to are done with it. Also the files of the others."""
         now = time.time()
         most = max(1, waiting // (_SHARES * self._lanes))
-        leased = leases.lease(session, self._ledger.lease_id, kind="analysis", now=now, most=most)
+        leased = leases.lease(session, self._ledger.home, kind="analysis", now=now, most=most)
         if not leased:
             return [], {}, []
         done = known.analyzed(session, [job.subject for job in leased], AnalysisLevel(leased[0].level))
         ends = [End(job.id, "done") for job in leased if job.subject in done]
-        leases.finish(session, self._ledger.lease_id, ends, now)
-        files = known.candidates(session, [job.subject for job in leased if job.subject not in done])
+        leases.finish(session, self._ledger.home, ends, now)
+        left = [job.subject for job in leased if job.subject not in done]
+        files = known.candidates(session, left, self._ledger.home)
         return leased, files, told(session, [job.id for job in leased])
 
     def _see_to(self, taken: Sequence[Leased], files: Mapping[str, Sequence[known.Candidate]]) -> None:
@@ -200,18 +215,23 @@ class Lane:
 
     def _case(self, job: Leased, files: Sequence[known.Candidate], level: AnalysisLevel) -> Case | End:
         """What is to be done for a job, or its end."""
+        end = dataclasses.replace(_GONE, id=job.id)
         for file in files:
             try:
+                real_path(file.path, file.root, self._roots)
                 stat = stat_key(file.path)
                 failed = file.error is not None and file.stamp == failed_stamp(stat, self._conditions)
                 if failed and file.error not in _CRASHES:  # of those the cache knows more
                     return End(job.id, "failed", file.error, _told(file.reason or "", file.path))
                 outcome = known_outcome(file.path, level=level, cache=self._cache)
+            except OutsideRootsError as error:
+                end = End(job.id, "failed", type(error).__name__, error.reason)
+                continue
             except FileAccessError:
                 continue  # another one may be there
             case = Case(job, file.id, stat)
             return case if outcome is None else _answered(case, outcome.answer)
-        return End(job.id, _GONE.state, _GONE.error, _GONE.reason)
+        return end
 
     def _settle(self, cases: Sequence[Case], level: AnalysisLevel, now_ns: int) -> None:
         """Write down what came of some files: all together, or else each alone, so that one costs but itself."""
@@ -254,21 +274,21 @@ class Lane:
                 session.execute(update(File).where(File.id == case.file_id).values(digest=case.job.subject))
         changed = [case.job.id for case in cases if case.changed]
         return [
-            *leases.finish(session, self._ledger.lease_id, [*map(_end, meant), *gone], now),
-            *leases.give_back(session, self._ledger.lease_id, now, changed),
+            *leases.finish(session, self._ledger.home, [*map(_end, meant), *gone], now),
+            *leases.give_back(session, self._ledger.home, now, changed),
         ]
 
     def _finish(self, ends: Sequence[End]) -> None:
         if ends:
-            lease_id = self._ledger.lease_id
-            self._ledger.change(lambda session: leases.finish(session, lease_id, ends, time.time()))
+            home = self._ledger.home
+            self._ledger.change(lambda session: leases.finish(session, home, ends, time.time()))
             for end in ends:
                 self._count(end.state)
 
     def _give_back(self, ids: Sequence[int]) -> None:
         if ids:
-            lease_id = self._ledger.lease_id
-            self._ledger.change(lambda session: leases.give_back(session, lease_id, time.time(), ids))
+            home = self._ledger.home
+            self._ledger.change(lambda session: leases.give_back(session, home, time.time(), ids))
 
     def _count(self, state: str) -> None:
         self.ended[state] = self.ended.get(state, 0) + 1

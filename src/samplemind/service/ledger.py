@@ -35,12 +35,12 @@ class Ledger:
     Args:
         database: the library.
         hub: is told of jobs that changed, after that was written.
-        lease_id: the name under which this service holds jobs.
+        home: this service.
     """
 
-    def __init__(self, database: Database, hub: Hub, lease_id: str) -> None:
+    def __init__(self, database: Database, hub: Hub, home: str) -> None:
         self.database = database
-        self.lease_id = lease_id
+        self.home = home
         self.stopping = threading.Event()
         self._hub = hub
         self._troubles: dict[str, str] = {}

@@ -41,6 +41,7 @@ _STATUSES: Final[Mapping[type[SampleMindError], int]] = {
     errors.LevelUnavailableError: 422,
     errors.ExportedFileError: 422,
     errors.AnalysisError: 422,
+    errors.OutsideRootsError: 403,
     errors.UnsupportedFormatError: 415,
     errors.InternalError: 500,
     errors.WorkerStartError: 503,
@@ -204,12 +205,12 @@ def _of_library(error: LibraryError) -> Problem:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, TimeoutError | exc.TimeoutError):
-            return _busy()
+            return busy()
         if isinstance(cause, exc.DBAPIError):
             number = getattr(cause.orig, "sqlite_errorcode", None)
             kind = getattr(cause.orig, "sqlstate", None) if number is None else number & 0xFF
             if kind in _BUSY:
-                return _busy()
+                return busy()
             if kind in _FULL:
                 return Problem(507, "there is no room left to keep this", code="disk-full")
         cause = cause.__cause__
@@ -217,7 +218,8 @@ def _of_library(error: LibraryError) -> Problem:
     return Problem(503, "the library can't be used just now", code="library-unavailable", headers=headers)
 
 
-def _busy() -> Problem:
+def busy() -> Problem:
+    """What is told where others write for too long."""
     headers = {"retry-after": str(RETRY_S)}
     return Problem(503, "the library is busy: nothing was changed", code="library-busy", headers=headers)
 

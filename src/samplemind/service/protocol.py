@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import sys
+from collections.abc import Sequence
 from typing import Any, Final
 
 import h11
@@ -13,9 +14,12 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from samplemind.service.closing import LingeringTransport
 from samplemind.service.configuration import Configuration
 from samplemind.service.problems import Problem, problem_response
+from samplemind.service.rates import neighbourhood
 
 MAX_CONNECTIONS: Final = 500
 """Open at once. Half of the descriptors that a process commonly may have: uploads and answers need files too."""
+_HERE: Final = frozenset(neighbourhood(address) for address in ("127.0.0.1", "::1"))
+"""This machine's own address: of a proxy on it, which has the connections of all."""
 READ_BYTES: Final = 2**16
 """Taken from a connection at once, in place of asyncio's four times as much: of hundreds of uploads, each holds about
 four pieces of this size."""
@@ -27,11 +31,13 @@ class GuardedProtocol(H11Protocol):
     """One connection of a client.
 
     Its requests' heads must each be complete `header_timeout_s` after their first byte, or after the connection was
-    made. Beyond `max_connections`, the one that has been waiting for a head longest makes room for a new one.
+    made. Beyond `max_connections`, or `connections_per_address` of one other machine, the one that has been waiting for
+    a head longest makes room for a new one.
     """
 
     header_timeout_s = 10.0
     max_connections = MAX_CONNECTIONS
+    connections_per_address = Configuration.connections_per_address
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -40,6 +46,7 @@ class GuardedProtocol(H11Protocol):
         self._stalled: asyncio.TimerHandle | None = None
         self._waiting_since: float | None = None
         self._refused = False
+        self._address = ""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client has connected."""
@@ -49,8 +56,12 @@ class GuardedProtocol(H11Protocol):
         super().connection_made(self._connection)
         self._waiting_since = self.loop.time()
         self._watch_head(begun=True)
-        if len(self.connections) > self.max_connections:
-            self._make_room()
+        self._address = neighbourhood(self.client[0]) if self.client else ""
+        everybody = [each for each in self.connections if isinstance(each, GuardedProtocol)]
+        if self._address and self._address not in _HERE:
+            same = [each for each in everybody if each._address == self._address]
+            self._make_room(same, self.connections_per_address, 429, "too many connections of one address")
+        self._make_room(everybody, self.max_connections, 503, "too many connections")
 
     def data_received(self, data: bytes) -> None:
         """A client has sent something."""
@@ -112,15 +123,16 @@ class GuardedProtocol(H11Protocol):
         else:
             self.transport.close()
 
-    def _make_room(self) -> None:
-        """Close the connection that has been waiting longest; this one, if all others are at work."""
-        waiting = [each for each in self.connections if isinstance(each, GuardedProtocol) and each is not self]
-        idle = [each for each in waiting if each._waiting_since is not None and not each.transport.is_closing()]
-        if idle:
+    def _make_room(self, among: Sequence[GuardedProtocol], most: int, status: int, detail: str) -> None:
+        """If more than so many are open, close the one that has been waiting longest; this one, if the others work."""
+        working = [each for each in among if not each.transport.is_closing()]
+        idle = [each for each in working if each._waiting_since is not None and each is not self]
+        if len(among) > 2 * most:  # those that were refused are still there: no more answers, for each takes a while
+            self.transport.abort()
+        elif len(working) > most and idle:
             min(idle, key=lambda each: each._waiting_since or 0.0).transport.close()
-        elif sum(not each.transport.is_closing() for each in waiting) >= self.max_connections:
-            headers = {"retry-after": "1"}
-            self._refuse(Problem(503, "too many connections", code="too-many-connections", headers=headers))
+        elif len(working) > most:
+            self._refuse(Problem(status, detail, code="too-many-connections", headers={"retry-after": "1"}))
 
     def _may_send(self) -> bool:
         return self._refused or self.conn.their_state is h11.SEND_BODY
@@ -147,5 +159,6 @@ def protocol_of(configuration: Configuration) -> type[GuardedProtocol]:
 
     class Configured(GuardedProtocol):
         header_timeout_s = configuration.header_timeout_s
+        connections_per_address = configuration.connections_per_address
 
     return Configured

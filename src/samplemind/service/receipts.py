@@ -1,6 +1,7 @@
 """Receipts: a request with an Idempotency-Key that comes again is answered as it was, and does nothing.
 
-As the IETF's draft "The Idempotency-Key HTTP Header Field" describes it.
+As the IETF's draft "The Idempotency-Key HTTP Header Field" describes it. Who keeps a receipt of what can be taken away
+looks whether it still is there.
 """
 
 from __future__ import annotations
@@ -38,12 +39,12 @@ def found(session: Session, owner: str, key: str | None, request: str) -> tuple[
 
 
 def keep(session: Session, owner: str, key: str | None, request: str, status: int, answer: dict[str, Any]) -> None:
-    """Keep an answer for a day, if the request has a key. `session` writes."""
+    """Keep an answer for a day, in place of one before, if the request has a key. `session` writes."""
     if key is None:
         return
     now = time.time()
     session.execute(delete(Receipt).where(Receipt.created_at <= now - KEPT_S))
-    session.add(Receipt(owner=owner, key=key, request=_digest(request), status=status, answer=answer, created_at=now))
+    session.merge(Receipt(owner=owner, key=key, request=_digest(request), status=status, answer=answer, created_at=now))
 
 
 def _digest(request: str) -> str:

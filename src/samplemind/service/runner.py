@@ -2,7 +2,7 @@
 
 lanes       a worker process each, or a share of a cluster: analyses
 scanner     scans of folders
-keeper      resumes at the start, renews leases, takes over those of dead services, notices what was cancelled
+keeper      resumes at the start, renews leases, notices what was cancelled
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
 from typing import Final
 
 from sqlalchemy.orm import Session
@@ -33,7 +34,7 @@ from samplemind.workers.limits import WorkerLimits
 log = logging.getLogger("samplemind.service")
 
 _LOOK_S: Final = 2.0
-"""How often it is looked for jobs that nobody said anything of: other services queue some too."""
+"""How often it is looked for jobs that nobody said anything of: those that were given back."""
 _KEEP_S: Final = 10.0
 """How often leases are renewed: several times before they run out."""
 _IDLE_S: Final = 300.0
@@ -54,8 +55,9 @@ class Runner:
         database: the library.
         cache: of answers.
         hub: is told of jobs that changed.
-        lease_id: the name of this service, the same as before it was killed; no other one that runs may have it.
+        home: this service, by the name that it had before it was killed; no other one that runs may have it.
         limits: what is refused.
+        roots: folders that the operator allows to scan.
         workers: processes that analyse; with a scheduler, groups that are sent to it at a time.
         worker_limits: what one file may cost.
         scheduler: Dask's, as for `executor_for`; None for processes of this machine.
@@ -67,20 +69,30 @@ class Runner:
         *,
         cache: FeatureCache,
         hub: Hub,
-        lease_id: str,
+        home: str,
         limits: Limits,
+        roots: Collection[Path] = (),
         workers: int,
         worker_limits: WorkerLimits | None = None,
         scheduler: str | None = None,
     ) -> None:
         worker_limits = worker_limits or WorkerLimits()
-        self._ledger = Ledger(database, hub, lease_id)
+        self._ledger = Ledger(database, hub, home)
         self._cluster = Cluster(scheduler, cache, limits, worker_limits) if scheduler is not None else None
         self._lanes = [
-            Lane(self._ledger, self._cluster or Local(cache, limits, worker_limits), cache, limits, lanes=workers)
+            Lane(
+                self._ledger,
+                self._cluster or Local(cache, limits, worker_limits),
+                cache,
+                limits,
+                roots=roots,
+                lanes=workers,
+            )
             for _ in range(workers)
         ]
-        self._scanner = Scanner(self._ledger, cache, limits, worker_limits, workers=workers, scheduler=scheduler)
+        self._scanner = Scanner(
+            self._ledger, cache, limits, worker_limits, roots=roots, workers=workers, scheduler=scheduler
+        )
         self._works: tuple[Lane | Scanner, ...] = (*self._lanes, self._scanner)
         self._resumed = threading.Event()
         self._news = threading.Condition()
@@ -106,7 +118,7 @@ class Runner:
             lane.call_off()
         self._join(_CALLED_OFF_S)
         with contextlib.suppress(LibraryError), self._ledger.database.writing() as session:
-            leases.give_back(session, self._ledger.lease_id, time.time())
+            leases.give_back(session, self._ledger.home, time.time())
         if self._cluster is not None:
             self._cluster.close()
 
@@ -127,9 +139,9 @@ class Runner:
         return self._ledger.troubles()
 
     def states(self) -> Mapping[str, int]:
-        """How many jobs there are in each state."""
+        """How many of this service's jobs there are in each state."""
         with self._ledger.database.reading() as session:
-            return jobs.counts(session)
+            return jobs.counts(session, self._ledger.home)
 
     def counted(self) -> Mapping[str, float]:
         """What was counted since the start."""
@@ -214,15 +226,14 @@ class Runner:
         self._resumed.set()
 
     def _resume(self, session: Session) -> list[str]:
-        return leases.resume(session, self._ledger.lease_id, time.time())
+        return leases.resume(session, self._ledger.home, time.time())
 
     def _look_after(self) -> None:
         """Keep what is in hand, and nothing else."""
-        lease_id = self._ledger.lease_id
+        home = self._ledger.home
         in_hand = {job for each in self._works for job in each.in_hand()}
         with self._ledger.database.reading() as session:
-            held = leases.held(session, lease_id)
-            overdue = leases.overdue(session, lease_id, time.time())
+            held = leases.held(session, home)
         for each in self._works:
             each.call_off(in_hand - held)
         adrift = held - in_hand
@@ -231,10 +242,10 @@ class Runner:
 
         def keep(session: Session) -> list[str]:
             now = time.time()
-            leases.renew(session, lease_id, now)
-            return leases.take_over(session, lease_id, now) + leases.give_back(session, lease_id, now, left)
+            leases.renew(session, home, now)
+            return leases.give_back(session, home, now, left)
 
-        if held or overdue:
+        if held:
             self._ledger.change(keep)
         if time.monotonic() - self._forgot_at > _FORGET_S:
             self._ledger.write(lambda session: jobs.forget(session, time.time()))

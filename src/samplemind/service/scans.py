@@ -9,18 +9,27 @@ import os
 import threading
 import time
 from collections.abc import Collection, Generator, Iterable, Iterator
+from pathlib import Path
 from typing import Final
 
 from sqlalchemy.orm import Session
 
 from samplemind.audio import Limits
 from samplemind.cache import FeatureCache
-from samplemind.errors import FileAccessError, InternalError, LibraryError, SampleMindError, WorkerStartError
+from samplemind.errors import (
+    FileAccessError,
+    InternalError,
+    LibraryError,
+    OutsideRootsError,
+    SampleMindError,
+    WorkerStartError,
+)
 from samplemind.features.levels import AnalysisLevel
 from samplemind.library.scanning import Answer, Scan
 from samplemind.service import jobs, leases
 from samplemind.service.leases import End, Leased
 from samplemind.service.ledger import Ledger, StoppedError, passes
+from samplemind.service.links import staying
 from samplemind.service.problems import without_paths
 from samplemind.service.transitions import told
 from samplemind.workers.batch import batch
@@ -34,6 +43,9 @@ _NOTED_S: Final = 1.0
 """How often a scan says how far it is."""
 
 
+_SKIPPED: Final = "links that lead out of the folders that are allowed were skipped"
+
+
 class _CalledOffError(Exception):
     """The scan is to end."""
 
@@ -45,6 +57,7 @@ class Scanner:
         ledger: the library.
         cache: of answers.
         limits: what is refused.
+        roots: folders that the operator allows: links that lead out of all of them are not followed.
         worker_limits: what one file may cost.
         workers: processes beside those of the lanes.
         scheduler: Dask's, in their place.
@@ -57,12 +70,14 @@ class Scanner:
         limits: Limits,
         worker_limits: WorkerLimits,
         *,
+        roots: Collection[Path],
         workers: int,
         scheduler: str | None,
     ) -> None:
         self._ledger = ledger
         self._cache = cache
         self._limits = limits
+        self._roots = roots
         self._worker_limits = worker_limits
         self._workers = workers
         self._scheduler = scheduler
@@ -73,11 +88,11 @@ class Scanner:
     def turn(self) -> bool:
         """Take a scan, and see to it; whether there was one. Raises as `Lane.turn`, and `LibraryError` likewise."""
         with self._ledger.database.reading() as session:
-            waiting = jobs.waiting(session, "scan")
+            waiting = jobs.waiting(session, self._ledger.home, "scan")
         if not waiting:
             return False
-        lease_id = self._ledger.lease_id
-        taken = self._ledger.write(lambda session: leases.lease(session, lease_id, kind="scan", now=time.time()))
+        home = self._ledger.home
+        taken = self._ledger.write(lambda session: leases.lease(session, home, kind="scan", now=time.time()))
         if not taken:
             return False
         [job] = taken
@@ -87,7 +102,7 @@ class Scanner:
         try:
             self._ledger.tell([job.ticket])
             end = self._scanned(job)
-            self._ledger.change(lambda session: leases.finish(session, lease_id, [end], time.time()))
+            self._ledger.change(lambda session: leases.finish(session, home, [end], time.time()))
         except _CalledOffError:
             self._give_back(job)
         except (WorkerStartError, LibraryError):
@@ -110,13 +125,16 @@ class Scanner:
                 self._off.set()
 
     def _give_back(self, job: Leased) -> None:
-        lease_id = self._ledger.lease_id
-        self._ledger.change(lambda session: leases.give_back(session, lease_id, time.time(), [job.id]))
+        home = self._ledger.home
+        self._ledger.change(lambda session: leases.give_back(session, home, time.time(), [job.id]))
 
     def _scanned(self, job: Leased) -> End:
         """Scan a folder; how that ended."""
         if not os.path.isdir(job.subject):
             return End(job.id, "failed", FileAccessError.__name__, "the folder is not there")
+        follow = staying(self._roots)
+        if not follow(job.subject):  # it was when the job was accepted
+            return End(job.id, "failed", OutsideRootsError.__name__, "the folder is not allowed any more")
         level = AnalysisLevel(job.level)
 
         def analyze(paths: Iterable[str]) -> Generator[tuple[str, Answer], None, None]:
@@ -124,11 +142,19 @@ class Scanner:
 
         try:
             scan = Scan(
-                self._ledger.database, [job.subject], level=level, analyze=analyze, limits=self._limits, watching=True
+                self._ledger.database,
+                [job.subject],
+                level=level,
+                analyze=analyze,
+                limits=self._limits,
+                watching=True,
+                follow=follow,
             )
+            outside = 0
             noted = time.monotonic()
             with contextlib.closing(iter(scan)) as answers:
-                for _ in answers:
+                for _, answer in answers:
+                    outside += isinstance(answer, OutsideRootsError)
                     self._refuse_called_off()
                     if time.monotonic() - noted > _NOTED_S:
                         self._note(job, scan)
@@ -148,6 +174,8 @@ class Scanner:
             return End(
                 job.id, "failed", InternalError.__name__, "failed inside samplemind: the service's log says more"
             )
+        if outside:
+            return End(job.id, "done", OutsideRootsError.__name__, f"{_SKIPPED}: {outside}")
         return End(job.id, "done")
 
     def _answers(self, paths: Iterable[str], level: AnalysisLevel) -> Generator[tuple[str, Answer], None, None]:
@@ -186,10 +214,10 @@ class Scanner:
             raise _CalledOffError
 
     def _note(self, job: Leased, scan: Scan) -> None:
-        lease_id, totals = self._ledger.lease_id, dataclasses.asdict(scan.totals)
+        home, totals = self._ledger.home, dataclasses.asdict(scan.totals)
 
         def noted(session: Session) -> list[str]:
-            leases.note(session, lease_id, job.id, totals, time.time())
+            leases.note(session, home, job.id, totals, time.time())
             return told(session, [job.id])
 
         self._ledger.change(noted)

@@ -35,11 +35,12 @@ from samplemind.service.parts import Service
 from samplemind.service.protocol import protocol_of
 from samplemind.service.routes.sessions import COOKIE
 from samplemind.service.runner import Runner
+from samplemind.service.turns import Turns
 from samplemind.service.uploads import Uploads
 
 _BACKLOG: Final = 2048
 _WRITERS: Final = 8
-"""Uploads that may wait for those who write, each in a thread."""
+"""Requests that may wait for those who write, each in a thread."""
 _ASKERS: Final = 4
 """Threads that look keys up: they wait for nobody who writes."""
 _WRITE_TIMEOUT_S: Final = 10.0
@@ -48,13 +49,13 @@ _GOODBYE_S: Final = 5
 """How long requests that are being answered may still take when the service is asked to stop."""
 
 
-def guarded(configuration: Configuration, folder: DataFolder, lease_id: str) -> ASGIApp:
+def guarded(configuration: Configuration, folder: DataFolder, home: str) -> ASGIApp:
     """The whole application, with all that stands before it.
 
     Args:
         configuration: what the operator set.
         folder: the data folder, held.
-        lease_id: the service's name for its jobs.
+        home: the name under which the library knows the service.
     """
     place = configuration.library_url or folder.path / FILE_NAME
     database = Database(place, write_timeout_s=_WRITE_TIMEOUT_S)
@@ -79,8 +80,9 @@ def guarded(configuration: Configuration, folder: DataFolder, lease_id: str) -> 
             database,
             cache=cache,
             hub=hub,
-            lease_id=lease_id,
+            home=home,
             limits=limits,
+            roots=configuration.roots,
             workers=configuration.workers,
             scheduler=configuration.scheduler,
         )
@@ -90,7 +92,7 @@ def guarded(configuration: Configuration, folder: DataFolder, lease_id: str) -> 
             previews=folder.previews,
             previews_max_bytes=configuration.previews_max_bytes,
         )
-        uploads = Uploads(folder, database, min_free_bytes=configuration.min_free_bytes)
+        uploads = Uploads(folder, database, home=home, min_free_bytes=configuration.min_free_bytes)
         uploads.adopt()
         runner.start()
         drawings.start()
@@ -98,6 +100,7 @@ def guarded(configuration: Configuration, folder: DataFolder, lease_id: str) -> 
         measures.watch_jobs(runner.states, runner.counted, runner.node_seconds)
         return Service(
             configuration,
+            home,
             folder,
             database,
             cache,
@@ -106,7 +109,7 @@ def guarded(configuration: Configuration, folder: DataFolder, lease_id: str) -> 
             drawings,
             hub,
             measures,
-            anyio.CapacityLimiter(_WRITERS),
+            Turns(_WRITERS, _WRITE_TIMEOUT_S),
         )
 
     def ended(service: Service) -> None:
@@ -133,13 +136,13 @@ def run(configuration: Configuration, tell: Callable[[str], None]) -> None:
         LibraryError: the library can't be used.
     """
     folder = DataFolder(configuration.data_dir)
-    with folder.held() as lease_id, contextlib.closing(_listening(configuration)) as listening:
+    with folder.held() as home, contextlib.closing(_listening(configuration)) as listening:
         _check(configuration, folder)
         host, port = listening.getsockname()[:2]
         address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
         server = _Server(
             uvicorn.Config(
-                guarded(configuration, folder, lease_id),
+                guarded(configuration, folder, home),
                 http=protocol_of(configuration),
                 ws="none",
                 loop="asyncio",

@@ -23,7 +23,7 @@ def change(session: Session, which: ColumnElement[bool], **values: Any) -> None:
 
 def conclude(session: Session, which: ColumnElement[bool], now: float, **values: Any) -> None:
     """Change jobs for the last time."""
-    change(session, which, **values, ended_at=now, seen_at=now, lease=None, leased_until=None)
+    change(session, which, **values, ended_at=now, seen_at=now, leased_until=None)
 
 
 def follow(session: Session, batch_ids: Iterable[int | None], now: float) -> None:

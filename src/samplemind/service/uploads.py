@@ -32,6 +32,7 @@ from samplemind.library.database import Database
 from samplemind.library.forgetting import forget_file
 from samplemind.library.groups import groups
 from samplemind.library.model import File
+from samplemind.service import homes
 from samplemind.service.audio import stored
 from samplemind.service.folder import DataFolder
 from samplemind.service.names import safe_name
@@ -68,11 +69,13 @@ class Uploads:
     Args:
         folder: where they go.
         database: where they are recorded.
+        home: this service.
         min_free_bytes: room on the disk that none may take.
     """
 
-    def __init__(self, folder: DataFolder, database: Database, *, min_free_bytes: int) -> None:
+    def __init__(self, folder: DataFolder, database: Database, *, home: str, min_free_bytes: int) -> None:
         self._folder = folder
+        self._home = home
         self._database = database
         self._min_free_bytes = min_free_bytes
         self._writers = anyio.CapacityLimiter(_WRITERS)
@@ -161,7 +164,9 @@ class Uploads:
         undo = contextlib.ExitStack()
         with undo:
             with self._database.writing() as session:  # so that nobody uploads the same bytes meanwhile
-                file = stored(session, audio_id)
+                file = stored(session, audio_id, self._home)
+                if file.elsewhere:
+                    raise homes.kept_elsewhere()
                 digest = file.row.digest or ""
                 place = self._folder.upload(digest)
                 if file.path.parent != place:
@@ -177,7 +182,11 @@ class Uploads:
         return digest
 
     def adopt(self) -> None:
-        """Record uploads that were not: the service was killed between the two steps, or has another library now."""
+        """Record whose uploads they are, and those that were not: the service was killed between the two steps, or has
+        another library now.
+        """
+        with self._database.writing() as session:
+            homes.settle(session, self._home, str(self._folder.audio))
         names = sorted(entry.name for entry in os.scandir(self._folder.audio) if _DIGEST.fullmatch(entry.name))
         for some in groups(names):
             with self._database.reading() as session:

@@ -35,9 +35,7 @@ _PROMISED: dict[int | str, dict[str, Any]] = {202: {"model": JobOut, "descriptio
 @router.get("/audio/{audio_id}/analysis", response_class=Response, responses={**FEATURES_OR_KNOWN, **problems(404)})
 def get_analysis(request: Request, service: ServicePart, audio_id: str, level: Wanted = "standard") -> Response:
     """What was found out about a file at this level, or a higher one."""
-    with service.database.reading() as session:
-        file = audio.stored(session, audio_id)
-        document = known(session, file.row.digest or "", AnalysisLevel(level))
+    _, document = _found(service, audio_id, AnalysisLevel(level))
     if document is None:
         reason = "it has not been analysed at this level: POST here does it"
         raise Problem(404, reason, code="not-analyzed")
@@ -47,19 +45,23 @@ def get_analysis(request: Request, service: ServicePart, audio_id: str, level: W
 @router.post(
     "/audio/{audio_id}/analysis",
     response_class=Response,
-    responses={**FEATURES, **_PROMISED, **problems(404)},
+    responses={**FEATURES, **_PROMISED, **problems(404, 409)},
 )
-def analyze_audio(service: ServicePart, caller: CallerPart, audio_id: str, level: Wanted = "standard") -> Response:
+async def analyze_audio(
+    service: ServicePart, caller: CallerPart, audio_id: str, level: Wanted = "standard"
+) -> Response:
     """Analyse a file: the answer if it is known, else a job."""
     wanted = AnalysisLevel(level)
-    with service.database.reading() as session:
-        digest = audio.stored(session, audio_id).row.digest or ""
-        document = known(session, digest, wanted)
+    digest, document = await anyio.to_thread.run_sync(_found, service, audio_id, wanted)
     if document is not None:
         return once(document)
-    with service.database.writing() as session:
-        # A job for it may have ended since.
-        answer = known(session, digest, wanted) or _submitted(service, session, caller, digest, wanted)
+
+    def promised() -> dict[str, Any] | jobs.JobView:
+        with service.database.writing() as session:
+            # A job for it may have ended since.
+            return known(session, digest, wanted) or _submitted(service, session, caller, digest, wanted)
+
+    answer = await service.turns.take(promised)
     if not isinstance(answer, jobs.JobView):
         return once(answer)
     service.runner.wake()
@@ -87,7 +89,7 @@ async def analyze(
     async with service.uploads.received(body) as received:
         called = form.name if form is not None else name
         begin = functools.partial(_begun, service, caller, received, called, wanted)
-        answer, new = await anyio.to_thread.run_sync(begin, limiter=service.writers)
+        answer, new = await service.turns.take(begin)
     if new:
         service.measures.count_upload(received.size)
     if not isinstance(answer, jobs.JobView):
@@ -102,6 +104,13 @@ async def analyze(
     return once(await anyio.to_thread.run_sync(find))
 
 
+def _found(service: Service, audio_id: str, level: AnalysisLevel) -> tuple[str, dict[str, Any] | None]:
+    """The digest of a file, and what is known of it."""
+    with service.database.reading() as session:
+        digest = audio.stored(session, audio_id, service.home).row.digest or ""
+        return digest, known(session, digest, level)
+
+
 def _begun(
     service: Service, caller: Caller, received: Received, name: str | None, level: AnalysisLevel
 ) -> tuple[dict[str, Any] | jobs.JobView, bool]:
@@ -114,7 +123,9 @@ def _begun(
 
 def _submitted(service: Service, session: Session, caller: Caller, digest: str, level: AnalysisLevel) -> jobs.JobView:
     most = service.configuration.queue_length
-    return jobs.submit(session, owner=caller.id, subject=digest, level=level, now=time.time(), most=most)
+    return jobs.submit(
+        session, home=service.home, owner=caller.id, subject=digest, level=level, now=time.time(), most=most
+    )
 
 
 async def _ended(service: Service, job: jobs.JobView, deadline: float) -> jobs.JobView:

@@ -11,7 +11,6 @@ from typing import Annotated, Any, Final
 
 import anyio
 from fastapi import APIRouter, Header, Query, Request, Response
-from starlette.responses import FileResponse
 
 from samplemind.audio import stat_key
 from samplemind.errors import FileAccessError
@@ -20,13 +19,16 @@ from samplemind.library.search import MOST, search
 from samplemind.library.stamps import stamp
 from samplemind.service import audio, receipts
 from samplemind.service.answers import AudioOut, AudioPage, Peaks
-from samplemind.service.caching import asked_again, forever, is_known, not_modified, once
+from samplemind.service.caching import asked_again, forever, not_modified, once
 from samplemind.service.documents import BINARY, DRAWN, UPLOAD, problems
 from samplemind.service.drawings import VERSION, word
 from samplemind.service.formats import OTHER, is_played, media_type
+from samplemind.service.homes import kept_elsewhere
+from samplemind.service.links import real_path
 from samplemind.service.multipart import FormFile
-from samplemind.service.parts import CallerPart, Service, ServicePart
+from samplemind.service.parts import CallerPart, Service, ServicePart, in_turn
 from samplemind.service.problems import Problem
+from samplemind.service.ranges import SentFile
 from samplemind.service.uploads import Received
 from samplemind.workers import drawing
 
@@ -81,7 +83,7 @@ async def upload(
     async with service.uploads.received(body) as received:
         called = form.name if form is not None else name
         kept = functools.partial(_kept, service, received, called, caller.id, idempotency_key)
-        status, answer = await anyio.to_thread.run_sync(kept, limiter=service.writers)
+        status, answer = await service.turns.take(kept)
     if status == 201:
         service.measures.count_upload(received.size)
     return once(answer, status, {"Location": f"/api/v1/audio/{answer['id']}"})
@@ -93,9 +95,9 @@ def _kept(
     with service.database.writing() as session:
         request = f"POST /audio {received.digest}"
         before = receipts.found(session, owner, key, request)
-        if before is not None:
-            return before
         row, new = service.uploads.keep(session, received, name)
+        if before is not None and not new:  # it says that the audio is there: true until somebody takes that away
+            return before
         file = audio.Stored(row, str(service.folder.audio))
         [answer] = audio.shown(session, [file], service.folder.audio)
         status = 201 if new else 200
@@ -129,29 +131,31 @@ def found(service: Service, query: str, limit: int, cursor: str | None) -> dict[
 def get_audio(service: ServicePart, audio_id: str) -> Response:
     """One file."""
     with service.database.reading() as session:
-        [answer] = audio.shown(session, [audio.stored(session, audio_id)], service.folder.audio)
+        [answer] = audio.shown(session, [audio.stored(session, audio_id, service.home)], service.folder.audio)
         return once(answer)
 
 
 @router.delete("/{audio_id}", status_code=204, responses=problems(404, 409))
+@in_turn
 def delete_audio(service: ServicePart, audio_id: str) -> Response:
     """Take an upload away. What was said of its sound is kept."""
     service.drawings.forget(service.uploads.remove(audio_id))
     return Response(status_code=204)
 
 
-@router.get("/{audio_id}/content", response_class=Response, responses={**BINARY, **problems(404, 410, 416)})
+@router.get("/{audio_id}/content", response_class=Response, responses={**BINARY, **problems(403, 404, 409, 410, 416)})
 def get_content(request: Request, service: ServicePart, audio_id: str) -> Response:
     """The file as it is."""
     file, path = there(service, audio_id)
     headers = _cached(service, audio_id, file, file.row.digest or "")
-    if is_known(request, file.row.digest or ""):
-        return not_modified(headers)
     with _gone_told():
-        return _sent(path, media_type(path, file.row.codec), headers, audio.printable(file.name))
+        known = not_modified(request, file.row.digest or "", headers)
+        return known or _sent(path, media_type(path, file.row.codec), headers, audio.printable(file.name))
 
 
-@router.get("/{audio_id}/preview", response_class=Response, responses={**BINARY, **problems(404, 410, 415, 416, 507)})
+@router.get(
+    "/{audio_id}/preview", response_class=Response, responses={**BINARY, **problems(403, 404, 409, 410, 415, 416, 507)}
+)
 async def get_preview(request: Request, service: ServicePart, audio_id: str) -> Response:
     """The sound in a form that browsers play: the file itself if they do, else FLAC."""
     file, path = await anyio.to_thread.run_sync(there, service, audio_id)
@@ -161,8 +165,9 @@ async def get_preview(request: Request, service: ServicePart, audio_id: str) -> 
         etag = digest if played else f"{digest}-preview{VERSION}"
         # Before it is analysed, nobody knows whether browsers play it.
         headers = asked_again(etag)
-        if is_known(request, etag):
-            return not_modified(headers)
+        known = not_modified(request, etag, headers)
+        if known is not None:
+            return known
         if played:
             kind = await anyio.to_thread.run_sync(media_type, path, file.row.codec)
             return _sent(path, kind, headers, audio.printable(file.name))
@@ -170,7 +175,7 @@ async def get_preview(request: Request, service: ServicePart, audio_id: str) -> 
         return _sent(preview, "audio/flac", headers, audio.printable(f"{Path(file.name).stem}.flac"))
 
 
-@router.get("/{audio_id}/peaks", response_model=Peaks, responses={**DRAWN, **problems(404, 410, 415)})
+@router.get("/{audio_id}/peaks", response_model=Peaks, responses={**DRAWN, **problems(403, 404, 409, 410, 415)})
 async def get_peaks(
     request: Request,
     service: ServicePart,
@@ -184,7 +189,7 @@ async def get_peaks(
 @router.get(
     "/{audio_id}/spectrogram.png",
     response_class=Response,
-    responses={200: {"content": {"image/png": {}}}, **DRAWN, **problems(404, 410, 415)},
+    responses={200: {"content": {"image/png": {}}}, **DRAWN, **problems(403, 404, 409, 410, 415)},
 )
 async def get_spectrogram(
     request: Request,
@@ -202,9 +207,8 @@ async def _drawn(request: Request, service: Service, audio_id: str, what: drawin
     digest = file.row.digest or ""
     etag = f"{digest}-{word(what)}"
     headers = _cached(service, audio_id, file, etag)
-    if is_known(request, etag):
-        return not_modified(headers)
-    return Response(await service.drawings.draw(str(path), digest, what), media_type=kind, headers=headers)
+    known = not_modified(request, etag, headers)
+    return known or Response(await service.drawings.draw(str(path), digest, what), media_type=kind, headers=headers)
 
 
 def _cached(service: Service, audio_id: str, file: audio.Stored, etag: str) -> dict[str, str]:
@@ -227,19 +231,23 @@ def there(service: Service, audio_id: str) -> tuple[audio.Stored, Path]:
 
     Raises:
         NotInLibraryError: there is none.
-        Problem: it is gone, or another one by now.
+        OutsideRootsError: it is a link that leads out of the folders that are allowed.
+        Problem: it is gone, or another one by now, or only another service keeps it.
     """
     with service.database.reading() as session:
-        file = audio.stored(session, audio_id)
-    if not is_as_it_was(file, service.folder.audio):
+        file = audio.stored(session, audio_id, service.home)
+    if file.elsewhere:
+        raise kept_elsewhere()
+    path = real_path(str(file.path), file.root, service.configuration.roots)
+    if not is_as_it_was(file, path, service.folder.audio):
         raise Problem(410, _GONE, code="gone")
-    return file, file.path
+    return file, path
 
 
-def is_as_it_was(file: audio.Stored, uploads: Path) -> bool:
+def is_as_it_was(file: audio.Stored, path: Path, uploads: Path) -> bool:
     """Whether a file is what its digest says: uploads are never changed, of others size and times are compared."""
     try:
-        stat = stat_key(str(file.path))
+        stat = stat_key(str(path))
     except FileAccessError:
         return False
     if file.root == str(uploads):
@@ -251,7 +259,7 @@ def is_as_it_was(file: audio.Stored, uploads: Path) -> bool:
 def _sent(path: Path, kind: str, headers: dict[str, str], name: str) -> Response:
     safe = {"Content-Security-Policy": "sandbox; default-src 'none'"}
     how = "inline" if kind.startswith("audio/") else "attachment"
-    return FileResponse(
+    return SentFile(
         path,
         stat_result=path.stat(),
         media_type=kind,

@@ -24,7 +24,7 @@ from samplemind.service.answers import BatchIn, JobOut, JobPage
 from samplemind.service.caching import once
 from samplemind.service.documents import problems
 from samplemind.service.identity import LOCAL, Caller, Scope
-from samplemind.service.parts import CallerPart, Service, ServicePart
+from samplemind.service.parts import CallerPart, Service, ServicePart, in_turn
 from samplemind.service.problems import Problem, slug
 from samplemind.service.routes.audio import Cursor, IdempotencyKey
 
@@ -90,6 +90,7 @@ def get_job(service: ServicePart, caller: CallerPart, job_id: str) -> Response:
 
 
 @router.delete("/jobs/{job_id}", response_model=JobOut, responses=problems(404))
+@in_turn
 def cancel_job(service: ServicePart, caller: CallerPart, job_id: str) -> Response:
     """Cancel a job. One that has ended stays as it is."""
     job = _found(service, job_id, owner_of(caller))
@@ -149,7 +150,8 @@ async def _events(service: Service, caller: Caller, job_id: str, seen: int) -> A
                 yield b": alive\n\n"
 
 
-@router.post("/batches", status_code=202, response_model=JobOut, responses=problems(404, 403))
+@router.post("/batches", status_code=202, response_model=JobOut, responses=problems(403, 404, 409))
+@in_turn
 def submit_batch(
     service: ServicePart, caller: CallerPart, body: BatchIn, idempotency_key: IdempotencyKey = None
 ) -> Response:
@@ -175,10 +177,10 @@ def _submitted(
     service: Service, session: Session, caller: Caller, wish: str | list[str], level: AnalysisLevel
 ) -> jobs.JobView:
     most = service.configuration.queue_length
-    now = time.time()
+    home, owner, now = service.home, caller.id, time.time()
     if isinstance(wish, str):
-        return jobs.submit_scan(session, owner=caller.id, root=wish, level=level, now=now, most=most)
-    return jobs.submit_batch(session, owner=caller.id, subjects=wish, level=level, now=now, most=most)
+        return jobs.submit_scan(session, home=home, owner=owner, root=wish, level=level, now=now, most=most)
+    return jobs.submit_batch(session, home=home, owner=owner, subjects=wish, level=level, now=now, most=most)
 
 
 def _wish(service: Service, body: BatchIn) -> str | list[str]:
@@ -186,7 +188,7 @@ def _wish(service: Service, body: BatchIn) -> str | list[str]:
     if body.root is not None:
         return _allowed(service, body.root)
     with service.database.reading() as session:
-        return audio.digests(session, body.ids or [])
+        return audio.digests(session, body.ids or [], service.home)
 
 
 def _allowed(service: Service, root: str) -> str:

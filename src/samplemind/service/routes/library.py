@@ -24,7 +24,7 @@ from samplemind.service.answers import (
 )
 from samplemind.service.caching import once
 from samplemind.service.documents import problems
-from samplemind.service.parts import Service, ServicePart
+from samplemind.service.parts import Service, ServicePart, in_turn
 from samplemind.service.problems import Problem
 from samplemind.service.routes.audio import Cursor, Limit, found
 
@@ -45,6 +45,7 @@ def search(
 
 
 @router.patch("/audio/{audio_id}/corrections", response_model=AudioOut, responses=problems(404, 409))
+@in_turn
 def set_corrections(service: ServicePart, audio_id: str, body: CorrectionsIn) -> Response:
     """Say what a sound's tempo, key or kind is; it holds against every analysis."""
     said = {name: "" if value is None else str(value) for name, value in body.model_dump(exclude_unset=True).items()}
@@ -57,12 +58,14 @@ def set_corrections(service: ServicePart, audio_id: str, body: CorrectionsIn) ->
 
 
 @router.put("/audio/{audio_id}/tags/{tag:path}", response_model=AudioOut, responses=problems(404, 409))
+@in_turn
 def add_tag(service: ServicePart, audio_id: str, tag: Name) -> Response:
     """Give a sound a tag."""
     return once(_changed(service, audio_id, lambda session, number: tags.add_tags(session, [number], [tag])))
 
 
 @router.delete("/audio/{audio_id}/tags/{tag:path}", response_model=AudioOut, responses=problems(404, 409))
+@in_turn
 def remove_tag(service: ServicePart, audio_id: str, tag: Name) -> Response:
     """Take a tag from a sound."""
 
@@ -88,18 +91,20 @@ def list_collections(service: ServicePart) -> list[CollectionOut]:
 
 
 @router.put("/collections/{name:path}/items/{audio_id}", status_code=204, responses=problems(404, 409))
+@in_turn
 def add_item(service: ServicePart, name: Name, audio_id: str) -> Response:
     """Put a sound into a collection."""
     with service.database.writing() as session:
-        collections.add_items(session, name, [_sound(session, audio_id)], time.time())
+        collections.add_items(session, name, [_sound(service, session, audio_id)], time.time())
     return Response(status_code=204)
 
 
 @router.delete("/collections/{name:path}/items/{audio_id}", status_code=204, responses=problems(404, 409))
+@in_turn
 def remove_item(service: ServicePart, name: Name, audio_id: str) -> Response:
     """Take a sound out of a collection; what its query finds stays found."""
     with service.database.writing() as session:
-        collections.remove_items(session, name, [_sound(session, audio_id)])
+        collections.remove_items(session, name, [_sound(service, session, audio_id)])
     return Response(status_code=204)
 
 
@@ -115,6 +120,7 @@ def get_collection(service: ServicePart, name: Name) -> CollectionOut:
     response_model=CollectionOut,
     responses={201: {"model": CollectionOut, "description": "It is new."}, **problems(404)},
 )
+@in_turn
 def put_collection(service: ServicePart, name: Name, body: CollectionIn, response: Response) -> CollectionOut:
     """Make a collection, or give one another query; the sounds that were put into it stay."""
     with service.database.writing() as session:
@@ -124,6 +130,7 @@ def put_collection(service: ServicePart, name: Name, body: CollectionIn, respons
 
 
 @router.delete("/collections/{name:path}", status_code=204, responses=problems(404))
+@in_turn
 def delete_collection(service: ServicePart, name: Name) -> Response:
     """Remove a collection; its sounds stay."""
     with service.database.writing() as session:
@@ -133,14 +140,14 @@ def delete_collection(service: ServicePart, name: Name) -> Response:
 
 def _changed(service: Service, audio_id: str, change: Any) -> dict[str, Any]:
     with service.database.writing() as session:
-        change(session, _sound(session, audio_id))
-        [answer] = audio.shown(session, [audio.stored(session, audio_id)], service.folder.audio)
+        change(session, _sound(service, session, audio_id))
+        [answer] = audio.shown(session, [audio.stored(session, audio_id, service.home)], service.folder.audio)
         return answer
 
 
-def _sound(session: Session, audio_id: str) -> int:
+def _sound(service: Service, session: Session, audio_id: str) -> int:
     """The number of a sound that was analysed."""
-    file = audio.stored(session, audio_id)
+    file = audio.stored(session, audio_id, service.home)
     if file.row.audio_id is None:
         raise Problem(409, "this audio has not been analysed: what it is can be said afterwards", code="not-analyzed")
     return file.row.audio_id

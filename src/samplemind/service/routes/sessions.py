@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 
+import anyio
 from fastapi import APIRouter, Request, Response
 
 from samplemind.service import keys
 from samplemind.service.answers import KeyIn, SessionOut
 from samplemind.service.caching import once
 from samplemind.service.documents import NO_KEY, problems
+from samplemind.service.identity import Caller
 from samplemind.service.parts import CallerPart, ServicePart
 from samplemind.service.problems import Problem
 
@@ -19,14 +21,22 @@ COOKIE = "samplemind"
 
 
 @router.post("", response_model=SessionOut, responses=problems(401), openapi_extra=NO_KEY)
-def sign_in(service: ServicePart, body: KeyIn) -> Response:
+async def sign_in(service: ServicePart, body: KeyIn) -> Response:
     """Show a key, and get a cookie for it."""
-    with service.database.reading() as session:  # no stranger waits for those who write, nor has them wait
-        caller = keys.caller_of_key(session, body.key)
+
+    def found() -> Caller | None:
+        with service.database.reading() as session:
+            return keys.caller_of_key(session, body.key)
+
+    caller = await anyio.to_thread.run_sync(found)  # no stranger waits for those who write, nor has them wait
     if caller is None:
         raise Problem(401, "this is no valid key", code="unauthorized", headers={"WWW-Authenticate": "Bearer"})
-    with service.database.writing() as session:
-        value = keys.sign_in(session, caller, time.time())
+
+    def begun() -> str:
+        with service.database.writing() as session:
+            return keys.sign_in(session, caller, time.time())
+
+    value = await service.turns.take(begun)
     answer = once({"id": caller.id, "scope": str(caller.scope)})
     answer.set_cookie(
         COOKIE,
@@ -46,15 +56,20 @@ def who(caller: CallerPart) -> Response:
 
 
 @router.delete("", status_code=204, responses=problems(), openapi_extra=NO_KEY)
-def sign_out(request: Request, service: ServicePart) -> Response:
+async def sign_out(request: Request, service: ServicePart) -> Response:
     """Forget the cookie."""
-    value = request.cookies.get(COOKIE)
-    if value is not None:
+    value = request.cookies.get(COOKIE, "")
+
+    def known() -> bool:
         with service.database.reading() as session:
-            known = keys.caller_of_cookie(session, value, time.time()) is not None
-        if known:
-            with service.database.writing() as session:
-                keys.sign_out(session, value)
+            return keys.caller_of_cookie(session, value, time.time()) is not None
+
+    def ended() -> None:
+        with service.database.writing() as session:
+            keys.sign_out(session, value)
+
+    if keys.is_cookie(value) and await anyio.to_thread.run_sync(known):
+        await service.turns.take(ended)
     answer = Response(status_code=204, headers={"Cache-Control": "no-store"})
     answer.delete_cookie(COOKIE, httponly=True, samesite="strict", secure=service.configuration.secure_cookies)
     return answer

@@ -24,7 +24,7 @@ def upgrade() -> None:
         jobs.add_column(sa.Column("ticket", TEXT, nullable=True))
         jobs.add_column(sa.Column("owner", TEXT, nullable=True))
         jobs.add_column(sa.Column("batch_id", ID, nullable=True))
-        jobs.add_column(sa.Column("lease", TEXT, nullable=True))
+        jobs.add_column(sa.Column("home", TEXT, nullable=True))
         jobs.add_column(sa.Column("leased_until", REAL, nullable=True))
         jobs.add_column(sa.Column("deaths", sa.BigInteger(), nullable=False, server_default="0"))
         jobs.add_column(sa.Column("version", sa.BigInteger(), nullable=False, server_default="0"))
@@ -37,7 +37,15 @@ def upgrade() -> None:
     op.create_index("ix_jobs_kind_subject", "jobs", ["kind", "subject"])
     op.create_index("ix_jobs_owner", "jobs", ["owner"])
     op.create_index("ix_jobs_batch_id", "jobs", ["batch_id"])
-    op.create_index("ix_jobs_lease", "jobs", ["lease"])
+    op.drop_index("ix_jobs_state", table_name="jobs")
+    op.create_index("ix_jobs_state_home", "jobs", ["state", "home"])
+    op.create_table(
+        "homes",
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("uploads", TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_homes"),
+        sa.UniqueConstraint("uploads", name="uq_homes_uploads"),
+    )
     op.create_table(
         "keys",
         sa.Column("id", TEXT, nullable=False),
@@ -74,16 +82,17 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """To the step before; the service's own jobs are left out."""
-    for table in ("receipts", "sign_ins", "keys"):
+    for table in ("receipts", "sign_ins", "keys", "homes"):
         op.drop_table(table)
-    for name in ("ix_jobs_kind_subject", "ix_jobs_owner", "ix_jobs_batch_id", "ix_jobs_lease"):
+    for name in ("ix_jobs_kind_subject", "ix_jobs_owner", "ix_jobs_batch_id", "ix_jobs_state_home"):
         op.drop_index(name, table_name="jobs")
+    op.create_index("ix_jobs_state", "jobs", ["state"])
     op.execute("DELETE FROM jobs WHERE started_at IS NULL OR ticket IS NOT NULL")
     with op.batch_alter_table("jobs") as jobs:
         jobs.drop_constraint("fk_jobs_batch_id", type_="foreignkey")
         jobs.drop_constraint("uq_jobs_ticket", type_="unique")
         for name in ("created_at", "error", "ticket", "owner", "batch_id"):
             jobs.drop_column(name)
-        for name in ("lease", "leased_until", "deaths", "version"):
+        for name in ("home", "leased_until", "deaths", "version"):
             jobs.drop_column(name)
         jobs.alter_column("started_at", existing_type=REAL, nullable=False)
