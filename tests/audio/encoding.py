@@ -79,6 +79,46 @@ def _split_flac(content: bytes) -> tuple[bytes, bytes]:
             return content[:position], content[position:]
 
 
+def ogg_opus(seconds: float, *, declared_s: float | None = None) -> bytes:
+    """Ogg Opus (RFC 7845) of packets that hold no more than "60 ms of silence"; its last page declares its length."""
+    head = b"OpusHead" + struct.pack("<BBHIhB", 1, 1, 0, 48_000, 0, 0)
+    tags = b"OpusTags" + struct.pack("<II", 0, 0)
+    packets = round(seconds / 0.06)
+    bodies = [[head], [tags]]
+    bodies += [[b"\x18"] * min(255, packets - first) for first in range(0, packets, 255)]
+    content, granule = b"", 0
+    for number, body in enumerate(bodies):
+        last = number == len(bodies) - 1
+        granule += 2880 * len(body) if number > 1 else 0
+        stated = round(48_000 * declared_s) if last and declared_s is not None else granule
+        flags = 2 if number == 0 else 4 if last else 0
+        page = b"OggS" + struct.pack("<BBqIIIB", 0, flags, stated, 1, number, 0, len(body))
+        page += bytes(map(len, body)) + b"".join(body)
+        content += page[:22] + struct.pack("<I", ogg_checksum(page)) + page[26:]
+    return content
+
+
+def _table() -> list[int]:
+    table = []
+    for byte in range(256):
+        register = byte << 24
+        for _ in range(8):
+            register = (register << 1) ^ (0x04C11DB7 if register & 2**31 else 0)
+        table.append(register & 0xFFFFFFFF)
+    return table
+
+
+CRC_TABLE = _table()
+
+
+def ogg_checksum(page: bytes | bytearray) -> int:
+    """The CRC of an Ogg page (RFC 3533, 6)."""
+    register = 0
+    for byte in page:
+        register = (register << 8 & 0xFFFFFFFF) ^ CRC_TABLE[register >> 24 ^ byte]
+    return register
+
+
 def box(name: bytes, *parts: bytes, wide: bool = False) -> bytes:
     """An MP4 box, with a size of 32 or 64 bits."""
     body = b"".join(parts)

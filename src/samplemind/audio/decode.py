@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from itertools import chain
 from types import TracebackType
@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from samplemind.audio.counting import Lookahead
 from samplemind.audio.files import open_regular
 from samplemind.audio.info import AudioInfo
 from samplemind.audio.libav import AvReader
@@ -47,6 +48,8 @@ class Reader(Protocol):
 
     info: AudioInfo
     warnings: list[str]
+    most_frames: int | None
+    """Frames past which it never reads, whatever the file holds; None if only the end of the file stops it."""
 
     def chunks(self) -> Iterator[NDArray[Any]]:
         """Yield samples of shape (n, channels), n > 0, of any type; valid until the next chunk."""
@@ -98,6 +101,8 @@ class _Decoding:
     reader: Reader
     chunks: Iterator[NDArray[Any]]
     warnings: list[str]
+    lookahead: Lookahead | None
+    """None if the reader has a bound: it was checked."""
 
 
 class AudioFile:
@@ -116,6 +121,7 @@ class AudioFile:
         self._reader = decoding.reader
         self._chunks: Iterator[NDArray[Any]] | None = decoding.chunks
         self._warnings = decoding.warnings
+        self._lookahead = decoding.lookahead
         self._resources = resources
 
     @property
@@ -133,6 +139,7 @@ class AudioFile:
             New C-contiguous arrays of shape (frames, channels), full scale ±1, none beyond `LARGEST_SAMPLE`.
 
         Raises:
+            FileAccessError: another file has taken its place when it is to be counted.
             InvalidSamplesError: a sample is NaN, infinite or beyond `LARGEST_SAMPLE`.
             LimitExceededError: longer than the limits allow.
             UnsupportedFormatError: the sample rate or the number of channels changes on the way.
@@ -150,6 +157,8 @@ class AudioFile:
         for samples in self._until_damage(chunks):
             rest = samples
             self._limits.check_duration(self._path, decoded + len(rest), rate, "holds more than")
+            if self._lookahead is not None:
+                self._lookahead.check(decoded + len(rest))
             while len(rest):
                 taken = min(frames - filled, len(rest))
                 self._convert(rest[:taken], block[filled : filled + taken], decoded)
@@ -258,7 +267,8 @@ def _first_that_decodes(path: str, file: BinaryIO, limits: Limits) -> _Decoding:
                 chunks = _start(path, reader, limits)
                 resources.pop_all()
                 warnings = [f"damaged ({error.reason})" for error in failures if isinstance(error, DecodeError)]
-                return _Decoding(reader, chunks, warnings)
+                lookahead = _lookahead(path, file, start, make_reader, reader, limits)
+                return _Decoding(reader, chunks, warnings, lookahead)
             except (DecodeError, EmptyAudioError, UnsupportedFormatError) as error:
                 if container == "wav" and not isinstance(error, UnsupportedFormatError):
                     raise  # we read the header ourselves; FFmpeg would take for samples what is none
@@ -280,9 +290,28 @@ def _start(path: str, reader: Reader, limits: Limits) -> Iterator[NDArray[Any]]:
     limits.check_shape(path, declared.sample_rate, declared.channels)
     if declared.declares_exactly:
         limits.check_duration(path, declared.declared_frames or 0, declared.sample_rate, "declares")
+    limits.check_duration(path, reader.most_frames or 0, declared.sample_rate, "holds")
     chunks = reader.chunks()
     first = next(chunks, None)
     if first is None:
         raise EmptyAudioError(path, "no sound in it: zero frames")
     limits.check_shape(path, reader.info.sample_rate, reader.info.channels)
     return chain((first,), chunks)
+
+
+def _lookahead(
+    path: str,
+    file: BinaryIO,
+    start: int,
+    make_reader: Callable[[str, BinaryIO], Reader],
+    reader: Reader,
+    limits: Limits,
+) -> Lookahead | None:
+    if reader.most_frames is not None:
+        return None
+
+    def decode(again: BinaryIO) -> Iterator[NDArray[Any]]:
+        with closing(make_reader(path, again)) as second:
+            yield from second.chunks()
+
+    return Lookahead(path, file, start, info=reader.info, limits=limits, decode=decode)

@@ -43,6 +43,10 @@ _ESTIMATED: Final = frozenset(("aac", "ac3", "amr", "dsf", "dts", "eac3", "loas"
 """Containers whose length FFmpeg estimates from the bit rate or rounds up to blocks."""
 _MISCOUNTED: Final = frozenset(("aiff", "w64"))
 """Containers whose length FFmpeg gets wrong by factors, with the GSM and ADPCM that libsndfile leaves to it."""
+_TOLD: Final = frozenset(("asf", "avi", "caf", "flv", "matroska", "mov"))
+"""Containers that say themselves how long each packet lasts, and may be wrong; of others FFmpeg looks into packets."""
+_EVEN: Final = frozenset(("aac", "mp3"))
+"""Codecs whose packets are of one length, which FFmpeg knows of the codec itself."""
 _LOSSLESS: Final = frozenset(("ape", "mlp", "mp4als", "tak", "truehd", "tta", "wavpack", "wmalossless"))
 _DTYPES: Final = {"u8": "u1", "s16": "i2", "s32": "i4", "s64": "i8", "flt": "f4", "dbl": "f8"}
 """FFmpeg's sample formats."""
@@ -67,6 +71,7 @@ class AvReader:
             import av  # optional, and not needed for cached answers
         except ImportError as error:
             raise UnsupportedFormatError(path, f"decoding it needs PyAV (pip install av): {error}") from error
+        self.most_frames: int | None = None
         self._path = path
         self._av = av
         source = _Source(file)
@@ -147,6 +152,44 @@ class AvReader:
             raise DecodeError(self._path, reason)
         if damaged:
             self.warnings.append(f"damaged packets left out: {damaged} ({reason})")
+
+
+def packet_seconds(file: BinaryIO, most_s: float) -> float | None:
+    """Add up how long the packets of a file last, without decoding them; 2 µs a packet.
+
+    Args:
+        file: at the first byte behind any ID3v2 tags; it is moved.
+        most_s: seconds; no more is counted once there are more.
+
+    Returns:
+        Seconds, or None without PyAV or a stream of sound.
+    """
+    try:
+        import av
+    except ImportError:
+        return None
+    try:
+        with av.open(_Source(file), "r", container_options=_OPTIONS, **_tolerant(av.__version__)) as container:
+            stream = container.streams.best("audio")
+            context = stream.codec_context if stream else None
+            if stream is None or context is None or not stream.time_base or not context.sample_rate:
+                return None
+            tick_s = float(stream.time_base)
+            told, even = container.format.name.split(",")[0] in _TOLD, context.codec.canonical_name in _EVEN
+            packet_s = context.frame_size / context.sample_rate if told and even else 0.0
+            ticks = packets = 0
+            try:
+                for packet in container.demux(stream):
+                    if packet.size and not packet.is_discard:
+                        ticks += packet.duration or 0
+                        packets += 1
+                        if ticks * tick_s > most_s or packets * packet_s > most_s:
+                            break
+            except (av.FFmpegError, OSError):
+                pass  # what is damaged so far that it has no packets is as long as those before
+            return max(ticks * tick_s, packets * packet_s)
+    except (av.FFmpegError, OSError):
+        return None
 
 
 class _Source:

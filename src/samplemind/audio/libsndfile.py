@@ -78,6 +78,7 @@ class SndfileReader:
         except UnsupportedFormatError:
             self._file.close()
             raise
+        self.most_frames: int | None = self.info.declared_frames if self.info.declares_exactly else None
         self.warnings: list[str] = []
 
     def chunks(self) -> Iterator[NDArray[Any]]:

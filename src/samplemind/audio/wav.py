@@ -93,6 +93,8 @@ class WavReader:
         self._dtype = dtype if form.width == used else f"<i{form.width}"
         self._shift = 8 * (form.width - used)
         frame_bytes = form.width * form.channels
+        self._frames = data.length // frame_bytes
+        self.most_frames: int | None = self._frames
         self.warnings: list[str] = []
         if data.length % frame_bytes:
             self.warnings.append("the data chunk ends in the middle of a frame")
@@ -111,7 +113,7 @@ class WavReader:
         """Yield arrays of shape (n, channels), valid until the next one is asked for."""
         form, width = self._form, self._form.width
         frames_at_once = max(1, CHUNK_SAMPLES // form.channels)
-        frames_left = self._data.length // (width * form.channels)
+        frames_left = self._frames
         # 3-byte samples are read behind one spare byte and seen as overlapping 4-byte numbers.
         spare = 1 if width == 3 else 0
         buffer = bytearray(spare + frames_at_once * form.channels * width)
