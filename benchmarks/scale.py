@@ -1,5 +1,7 @@
 """What it costs to share files out: this process, a pool of one and of two, and two Dask workers on this machine.
 
+Beside them two processes that share nothing, of which each does as it likes: more than they do, no pool of two can.
+
 python -m benchmarks.scale [--files 2000] [--seconds 0.5] [--rounds 3] [--warm-up 5] [--no-dask]
 
 One-shots made here, all different, analysed again and again at the level STANDARD without a cache; the clock starts
@@ -12,10 +14,13 @@ import argparse
 import contextlib
 import importlib.util
 import itertools
+import multiprocessing
+import os
 import statistics
 import tempfile
 import time
 from collections.abc import Callable, Generator, Iterable
+from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +35,7 @@ from samplemind.workers.batch import batch
 from samplemind.workers.cluster import batch_on
 from samplemind.workers.executors import dask_executor
 from samplemind.workers.limits import WorkerLimits
+from samplemind.workers.process import ALLOCATION
 
 SAMPLE_RATE = 44_100
 LEVEL = AnalysisLevel.STANDARD
@@ -54,7 +60,33 @@ def write_one_shots(folder: Path, count: int, seconds: float) -> list[str]:
 def in_this_process(paths: Iterable[str]) -> Generator[object, None, None]:
     """One by one, unprotected."""
     for path in paths:
-        yield analyze_file(path, level=LEVEL, cache=None, limits=Limits())
+        yield analyze_file(path, level=LEVEL, cache=None, limits=Limits()).features.path
+
+
+def analyze_for_ever(paths: list[str], number: int, done: SimpleQueue[str]) -> None:
+    """What a process by itself does; `number` says where it begins."""
+    for path in in_this_process(itertools.cycle(paths[number:] + paths[:number])):
+        done.put(path)
+
+
+def apart(paths: Iterable[str]) -> Generator[object, None, None]:
+    """Two processes that share nothing, beginning with different files of the first hundreds."""
+    context = multiprocessing.get_context("spawn")
+    done = context.SimpleQueue()
+    some = list(itertools.islice(paths, 400))
+    os.environ.update(ALLOCATION)  # as workers have it
+    both = [context.Process(target=analyze_for_ever, args=(some, number, done), daemon=True) for number in (0, 200)]
+    for process in both:
+        process.start()
+    for name in ALLOCATION:
+        del os.environ[name]
+    try:
+        while True:
+            yield done.get()
+    finally:
+        for process in both:
+            process.kill()
+            process.join()
 
 
 def in_pool(workers: int) -> Way:
@@ -98,6 +130,7 @@ def main() -> None:
     warm_up(LEVEL)
     dask = not arguments.no_dask and importlib.util.find_spec("distributed") is not None
     compared: dict[str, Way] = {"this process": in_this_process, "pool of 1": in_pool(1), "pool of 2": in_pool(2)}
+    compared["two apart"] = apart
     if dask:
         compared["Dask local:2"] = on_dask
     with tempfile.TemporaryDirectory() as name:
@@ -108,14 +141,14 @@ def main() -> None:
                 times[way].append(seconds_for(run, paths, warm_up_s=arguments.warm_up))
     heading("files/s", "ms/file", "numpy", "distributed")
     rate = {way: arguments.files / statistics.median(each) for way, each in times.items()}
-    cores = {"pool of 2": 2, "Dask local:2": 2}
+    cores = {"pool of 2": 2, "two apart": 2, "Dask local:2": 2}
     for way, each in rate.items():
         overhead = 1e3 * (cores.get(way, 1) / each - 1 / rate["this process"])
         beside = f"   {overhead:+8.3f} ms of one core a file more" if way != "this process" else ""
         print(f"{way:<44} {each:10.1f}    {1e3 / each:10.3f}   {beside}")
-    ratios = [one / two for one, two in zip(times["pool of 1"], times["pool of 2"], strict=True)]
-    ratio = statistics.median(ratios)
-    print(f"{'pool of 2 / pool of 1, files/s':<44} {ratio:10.2f}    = 1/{1 / ratio:.2f}")
+    for two in ("pool of 2", "two apart"):
+        ratio = statistics.median(one / both for one, both in zip(times["pool of 1"], times[two], strict=True))
+        print(f"{two + ' / pool of 1, files/s':<44} {ratio:10.2f}")
 
 
 if __name__ == "__main__":

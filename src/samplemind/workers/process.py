@@ -37,7 +37,7 @@ _LAST_WORDS: Final = 2000
 _START_S: Final = 180.0
 """Seconds in which a worker must be ready: the first one ever compiles all kernels."""
 
-_ALLOCATION: Final = {"MALLOC_MMAP_THRESHOLD_": str(32 * 2**20), "MALLOC_TRIM_THRESHOLD_": str(128 * 2**20)}
+ALLOCATION: Final = {"MALLOC_MMAP_THRESHOLD_": str(32 * 2**20), "MALLOC_TRIM_THRESHOLD_": str(128 * 2**20)}
 """Variables that the GNU C library reads: keep what a file's blocks took for the next ones. Getting it from the system
 anew took a quarter of a worker's time."""
 
@@ -114,7 +114,7 @@ class WorkerProcess:
         self._guard = threading.Lock()
         self._words = tempfile.TemporaryFile()  # noqa: SIM115 (closed by `close`)
         # The same modules as here, and none from the folder that the user happens to be in.
-        environment = {**_ALLOCATION, **os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        environment = {**ALLOCATION, **os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         # No shell, and nothing of the user's among the arguments.
         self._process = subprocess.Popen(  # nosec B603
             [sys.executable, "-P", "-m", "samplemind.worker"],
