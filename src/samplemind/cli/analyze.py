@@ -103,13 +103,14 @@ def analyze(
     with _totals_in_the_end(tally, target):
         given = arguments.sparing([target, series])
         found = _counted(iter(arguments) if arguments.is_sound else audio_files(given), tally)
-        first = list(itertools.islice(found, _FEW + 1))
+        # Of a list no more is awaited than its first line: who writes it may write the next one in an hour.
+        first = list(itertools.islice(found, _FEW + 1 if files_from is None else 1))
         if not first:
             raise typer.BadParameter("there are no audio files in it", param_hint="FILES")
         single = files_from is None and first == arguments.files and len(first) == 1
         if series is not None and not single:
             raise typer.BadParameter("series are written of exactly one file", param_hint="--series")
-        few = len(first) <= _FEW
+        few = files_from is None and len(first) <= _FEW
         found = itertools.chain(first, found)
 
         from samplemind.engine import AudioEngine

@@ -43,23 +43,20 @@ def scan(
 
     chosen = level_named(level)
     _refuse_urls(files, "FILES")
-    with Library() as library:
-        scanned = library.scan(files, level=chosen, jobs=jobs, retry=retry_quarantined)
-        try:
-            with contextlib.ExitStack() as ends:
-                bar = ends.enter_context(progress(lambda: files)) if sys.stderr.isatty() else None
-                for _, answer in ends.enter_context(contextlib.closing(iter(scanned))):
-                    with uninterrupted():
-                        if isinstance(answer, AnalysisError):
-                            complain(str(answer))
-                        if bar:
-                            bar.tell(scanned.totals.files, scanned.totals.failed)
-        except KeyboardInterrupt:
-            for _, answer in scanned.untold():
-                complain(str(answer))
-            left = not_done(scanned.met - scanned.totals.files, all_met=scanned.all_met)
-            complain(f"interrupted: {in_words(scanned.totals, left)}{_unreadable(scanned)}")
-            raise typer.Exit(INTERRUPTED) from None
+    scanned: Scan | None = None
+    try:
+        with Library() as library, contextlib.ExitStack() as ends:
+            scanned = library.scan(files, level=chosen, jobs=jobs, retry=retry_quarantined)
+            bar = ends.enter_context(progress(lambda: files)) if sys.stderr.isatty() else None
+            for _, answer in ends.enter_context(contextlib.closing(iter(scanned))):
+                with uninterrupted():
+                    if isinstance(answer, AnalysisError):
+                        complain(str(answer))
+                    if bar:
+                        bar.tell(scanned.totals.files, scanned.totals.failed)
+    except KeyboardInterrupt:
+        complain(f"interrupted: {_so_far(scanned)}")
+        raise typer.Exit(INTERRUPTED) from None
     for path, count in scanned.absent.items():
         complain(f"{path}: nothing is there, {count:,} {'file' if count == 1 else 'files'} missing")
     print(in_words(scanned.totals) + _unreadable(scanned))
@@ -108,6 +105,16 @@ def _refuse_urls(paths: list[str], argument: str) -> None:
         if is_url(path):
             reason = f"{shown(path)}: a library holds files of this machine: samplemind analyze takes URLs"
             raise typer.BadParameter(reason, param_hint=argument)
+
+
+def _so_far(scanned: Scan | None) -> str:
+    """Totals of a scan that was interrupted; errors that were not told yet are told now."""
+    if scanned is None:
+        return "nothing was begun"
+    for _, answer in scanned.untold():
+        complain(str(answer))
+    left = not_done(scanned.met - scanned.totals.files, all_met=scanned.all_met)
+    return in_words(scanned.totals, left) + _unreadable(scanned)
 
 
 def _unreadable(scanned: Scan) -> str:
