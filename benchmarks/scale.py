@@ -63,7 +63,7 @@ def in_this_process(paths: Iterable[str]) -> Generator[object, None, None]:
         yield analyze_file(path, level=LEVEL, cache=None, limits=Limits()).features.path
 
 
-def analyze_for_ever(paths: list[str], number: int, done: SimpleQueue[str]) -> None:
+def analyze_for_ever(paths: list[str], number: int, done: SimpleQueue[object]) -> None:
     """What a process by itself does; `number` says where it begins."""
     for path in in_this_process(itertools.cycle(paths[number:] + paths[:number])):
         done.put(path)

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from benchmarks.paired import heading
 from benchmarks.scale import write_one_shots
+from samplemind.library.account import Totals
 from samplemind.library.library import Library
-from samplemind.library.scanning import Totals
 from samplemind.settings import Settings
 
 

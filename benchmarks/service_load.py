@@ -100,14 +100,16 @@ def bare_echo() -> Iterator[int]:
 
 
 class Probe:
-    """Asks for /healthz all the time; then `seconds` are how long the answers took."""
+    """Asks for /healthz all the time, from the beginning; then `seconds` are how long the answers took."""
 
     def __init__(self, port: int) -> None:
         self.seconds: list[float] = []
         command = [sys.executable, "-c", _PROBE, str(port), str(_PAUSE_S)]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        self._asks = threading.Event()
         self._thread = threading.Thread(target=self._read)
         self._thread.start()
+        self._asks.wait()
 
     def stop(self) -> None:
         """End it."""
@@ -117,7 +119,12 @@ class Probe:
     def _read(self) -> None:
         if self._process.stdout is None:
             raise AssertionError("the probe was started with a pipe")
-        self.seconds = [float(line) for line in self._process.stdout]
+        try:
+            for line in self._process.stdout:
+                self.seconds.append(float(line))
+                self._asks.set()
+        finally:
+            self._asks.set()  # if it never could, nobody waits for it
 
 
 class Memory:

@@ -620,3 +620,17 @@ def read_events(client: httpx.Client, job_id: str, last: str | None = None) -> I
             elif not line.startswith(":"):
                 name, _, value = line.partition(": ")
                 event[name] = json.loads(value) if name == "data" else value
+
+
+def test_what_only_analysis_tells_is_not_kept_for_ever(client: httpx.Client) -> None:
+    """Nothing in the first bytes of a stream of MPEG frames says that it is one."""
+    audio_id = uploaded(client, encoded(noise(1.0), "MP3"), "stream.mp3")
+    before = client.get(f"/audio/{audio_id}/content")
+    assert before.headers["content-type"] == "application/octet-stream"
+    assert before.headers["cache-control"] == "private, no-cache"
+    job = client.post(f"/audio/{audio_id}/analysis", params={"level": "basic"}).json()
+    assert ended(client, job["id"])["state"] == "done"
+    after = client.get(f"/audio/{audio_id}/content")
+    assert after.headers["content-type"] == "audio/mpeg"
+    assert after.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert after.content == before.content

@@ -54,8 +54,7 @@ async def chunks(data: bytes, size: int = 1000, then: Exception | None = None) -
 def upload(uploads: Uploads, database: Database, data: bytes, name: str | None = "kick.wav") -> tuple[str, bool]:
     async def run() -> tuple[str, bool]:
         async with uploads.received(chunks(data)) as received:
-            with database.writing() as session:
-                row, new = uploads.keep(session, received, name)
+            with uploads.kept(received, name) as (_, row, new):
                 return row.path, new
 
     return anyio.run(run)
@@ -65,6 +64,27 @@ def stored(folder: DataFolder) -> dict[str, bytes]:
     return {
         str(path.relative_to(folder.audio)): path.read_bytes() for path in folder.audio.rglob("*") if path.is_file()
     }
+
+
+def test_what_fails_after_it_leaves_no_upload(uploads: Uploads, database: Database, folder: DataFolder) -> None:
+    async def run() -> None:
+        async with uploads.received(chunks(AUDIO)) as received:
+            with uploads.kept(received, "kick.wav") as (_, _, new):
+                assert new == (stored(folder) != before)
+                raise EOFError
+
+    before: dict[str, bytes] = {}
+    with pytest.raises(EOFError):
+        anyio.run(run)
+    assert stored(folder) == {}
+    assert list(folder.audio.iterdir()) == list(folder.incoming.iterdir()) == []
+    with database.reading() as session:
+        assert session.scalars(select(File)).all() == []
+    upload(uploads, database, AUDIO)
+    before = stored(folder)
+    with pytest.raises(EOFError):  # what was there before stays
+        anyio.run(run)
+    assert stored(folder) == before != {}
 
 
 def test_an_upload_is_named_by_its_bytes(uploads: Uploads, database: Database, folder: DataFolder) -> None:

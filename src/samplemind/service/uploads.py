@@ -82,7 +82,7 @@ class Uploads:
 
     @contextlib.asynccontextmanager
     async def received(self, chunks: AsyncIterable[bytes]) -> AsyncIterator[Received]:
-        """A body, as a file that is there within the block only, unless `keep` takes it over.
+        """A body, as a file that is there within the block only, unless `kept` takes it over.
 
         Raises:
             Problem: it is empty, is text, or there is no room for it.
@@ -107,21 +107,34 @@ class Uploads:
             with anyio.CancelScope(shield=True):
                 await self._in_thread(functools.partial(shutil.rmtree, aside, ignore_errors=True))
 
-    def keep(self, session: Session, received: Received, name: str | None) -> tuple[File, bool]:
-        """Put what was received in its place, and a row for it into the library.
+    @contextlib.contextmanager
+    def kept(self, received: Received, name: str | None) -> Iterator[tuple[Session, File, bool]]:
+        """A transaction in which what was received is in its place and in the library: in neither if the block raises.
 
         Args:
-            session: one that writes.
             received: by `received`, just now.
             name: what the client calls it.
 
-        Returns:
-            The row, and whether it is new: the same bytes may have been uploaded before, under another name.
+        Yields:
+            A session that writes, the row, and whether it is new: the same bytes may have been uploaded before, under
+            another name.
         """
-        place = self._folder.upload(received.digest)
+        with self._database.writing() as session:
+            place = self._folder.upload(received.digest)
+            new = self._placed(received, safe_name(name), place)
+            try:
+                yield session, self._recorded(session, received.digest), new
+            except BaseException:
+                if new:  # taken back before anybody else may write, and rely on it
+                    with contextlib.suppress(OSError):
+                        place.rename(received.path.parent)
+                raise
+
+    def _placed(self, received: Received, name: str, place: Path) -> bool:
+        """Put what was received in its place; whether it was not there yet."""
         new = True
         with _full_disk_told():
-            received.path.rename(received.path.with_name(safe_name(name)))
+            received.path.rename(received.path.with_name(name))
             try:
                 received.path.parent.rename(place)
             except OSError as error:
@@ -132,7 +145,7 @@ class Uploads:
                     place.rename(self._folder.incoming / secrets.token_hex(16))
                     received.path.parent.rename(place)
             _sync(place.parent)
-        return self._recorded(session, received.digest), new
+        return new
 
     def _recorded(self, session: Session, digest: str) -> File:
         """The one row of an upload that is in its place."""

@@ -116,8 +116,7 @@ def _begun(
 ) -> tuple[dict[str, Any] | jobs.JobView, bool]:
     """What is known of an upload, or the job that finds out; and whether the upload is new."""
     digest = received.digest
-    with service.database.writing() as session:
-        _, new = service.uploads.keep(session, received, name)
+    with service.uploads.kept(received, name) as (session, _, new):
         return known(session, digest, level) or _submitted(service, session, caller, digest, level), new
 
 

@@ -92,10 +92,9 @@ async def upload(
 def _kept(
     service: Service, received: Received, name: str | None, owner: str, key: str | None
 ) -> tuple[int, dict[str, Any]]:
-    with service.database.writing() as session:
-        request = f"POST /audio {received.digest}"
+    request = f"POST /audio {received.digest}"
+    with service.uploads.kept(received, name) as (session, row, new):
         before = receipts.found(session, owner, key, request)
-        row, new = service.uploads.keep(session, received, name)
         if before is not None and not new:  # it says that the audio is there: true until somebody takes that away
             return before
         file = audio.Stored(row, str(service.folder.audio))
@@ -147,10 +146,13 @@ def delete_audio(service: ServicePart, audio_id: str) -> Response:
 def get_content(request: Request, service: ServicePart, audio_id: str) -> Response:
     """The file as it is."""
     file, path = there(service, audio_id)
-    headers = _cached(service, audio_id, file, file.row.digest or "")
+    digest = file.row.digest or ""
     with _gone_told():
-        known = not_modified(request, file.row.digest or "", headers)
-        return known or _sent(path, media_type(path, file.row.codec), headers, audio.printable(file.name))
+        kind = media_type(path, file.row.codec)
+        # Of streams that their first bytes don't name, analysis tells what they are.
+        unsure = kind == OTHER and file.row.codec is None
+        headers = asked_again(digest) if unsure else _cached(service, audio_id, file, digest)
+        return not_modified(request, digest, headers) or _sent(path, kind, headers, audio.printable(file.name))
 
 
 @router.get(
