@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
 # How long an example takes depends on the machine, and the first one may compile a kernel.
 settings.register_profile("samplemind", deadline=None)
 settings.load_profile("samplemind")
+
+if hasattr(os, "register_at_fork"):
+    # No child collects what it inherits. Tests leave FFmpeg's encoders behind, which end by waiting for threads of
+    # theirs: in a child, where there are none, for ever.
+    os.register_at_fork(before=gc.freeze, after_in_parent=gc.unfreeze)
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
