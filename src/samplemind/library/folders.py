@@ -33,13 +33,14 @@ class Place:
 
 def places(session: Session, paths: Iterable[str]) -> dict[str, Place]:
     """Where absolute paths are in the library, but for those that are below no folder that was scanned."""
-    roots = session.execute(select(Root.id, Root.path)).all()
+    roots = [(row.id, row.path, _inside(row.path)) for row in session.execute(select(Root.id, Root.path))]
+    roots.sort(key=lambda root: len(root[1]), reverse=True)  # the innermost first
     found = {}
     for path in paths:
-        around = [root for root in roots if is_below(path, root.path)]
-        if around:
-            root_id, root = max(around, key=lambda root: len(root.path))
-            found[path] = Place(root_id, root, relative(path, root))
+        for root_id, root, inside in roots:
+            if path == root or path.startswith(inside):
+                found[path] = Place(root_id, root, path[len(inside) :].replace(os.sep, "/"))
+                break
     return found
 
 
@@ -106,12 +107,17 @@ def around(path: str) -> Iterator[str]:
 
 def is_below(path: str, folder: str) -> bool:
     """Whether an absolute path is a folder's, or below it."""
-    return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
+    return path == folder or path.startswith(_inside(folder))
+
+
+def _inside(folder: str) -> str:
+    """How the paths of all begin that is in a folder."""
+    return folder.rstrip(os.sep) + os.sep
 
 
 def relative(path: str, folder: str) -> str:
     """A path below a folder as the library has it."""
-    return path[len(folder.rstrip(os.sep)) + 1 :].replace(os.sep, "/")
+    return path[len(_inside(folder)) :].replace(os.sep, "/")
 
 
 def absolute(root: str, path: str) -> str:

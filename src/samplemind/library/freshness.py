@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Collection, Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from samplemind.audio import Limits
@@ -38,10 +38,9 @@ def fingerprints(level: AnalysisLevel) -> dict[AnalysisLevel, str]:
 def fresh(session: Session, audio_ids: Iterable[int], today: Mapping[AnalysisLevel, str]) -> Collection[int]:
     """Those of some entries that have an analysis of today's fingerprint, at a level that has one."""
     found: set[int] = set()
+    same = or_(*((Analysis.level == level) & (Analysis.fingerprint == each) for level, each in today.items()))
     for some in groups(sorted(set(audio_ids))):
-        columns = select(Analysis.audio_id, Analysis.level, Analysis.fingerprint)
-        rows = session.execute(columns.where(Analysis.audio_id.in_(some)))
-        found |= {row.audio_id for row in rows if today.get(AnalysisLevel(row.level)) == row.fingerprint}
+        found.update(session.scalars(select(Analysis.audio_id).where(Analysis.audio_id.in_(some), same)))
     return found
 
 

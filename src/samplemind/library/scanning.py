@@ -267,14 +267,22 @@ class Scan(Account):
         with self._database.reading() as session:
             rows = _rows_of(session, [stat.path for stat in met])
             fresh = freshness.fresh(session, _audio_ids(rows.values()), self._today)
-            left, back = [], []
+            left, back, unchanged = [], [], 0
             for stat in met:
                 row = rows.get(stat.path)
-                if row is not None and self._is_settled(row, stat, fresh):
-                    self._seen.add(row.id)  # of others it is asked in the end whether they are still there
-                    back += [row.id] if row.missing_since is not None else []
+                if row is None or row.size != stat.size:
+                    left.append(stat)
                     continue
-                left.append(stat)
+                if row.audio_id in fresh and row.stamp == stamp(stat):
+                    unchanged += 1
+                elif (error := self._error_of_before(row, stat)) is not None:
+                    self._refuse(stat.path, error)
+                else:
+                    left.append(stat)
+                    continue
+                self._seen.add(row.id)  # of others it is asked in the end whether they are still there
+                back += [row.id] if row.missing_since is not None else []
+            self._count(unchanged=unchanged)
             known = select(File.size).where(File.size.in_({stat.size for stat in left}), File.digest.is_not(None))
             likely = set(session.scalars(known.distinct())) if left else set()
         if back:
@@ -288,18 +296,12 @@ class Scan(Account):
                 self._flying[stat.path] = stat
                 yield stat.path
 
-    def _is_settled(self, row: Row[Any], stat: StatKey, fresh: Collection[int]) -> bool:
-        """Whether a file is as it was when it was recorded, and nothing is left to do. Counts it."""
-        if row.size != stat.size:
-            return False
-        if row.audio_id in fresh and row.stamp == stamp(stat):
-            self._count(unchanged=1)
-            return True
-        if row.error is not None and not self._retry and row.stamp == failed_stamp(stat, self._conditions):
-            kind = getattr(errors, row.error, InternalError)
-            self._refuse(stat.path, kind(stat.path, row.reason or ""))
-            return True
-        return False
+    def _error_of_before(self, row: Row[Any], stat: StatKey) -> AnalysisError | None:
+        """Why a file of the recorded size had no answer, if it would have none today either."""
+        if row.error is None or self._retry or row.stamp != failed_stamp(stat, self._conditions):
+            return None
+        kind = getattr(errors, row.error, InternalError)
+        return kind(stat.path, row.reason or "")
 
     def _with_known_bytes(self, stats: Sequence[StatKey], recorded: Collection[str]) -> set[str]:
         """Record those of some files whose bytes the library has; the paths of these.
@@ -341,13 +343,13 @@ class Scan(Account):
 
 def _rows_of(session: Session, paths: Iterable[str]) -> dict[str, Any]:
     """What is recorded of files, by absolute path."""
-    by_root: dict[tuple[int, str], list[str]] = {}
-    for place in folders.places(session, paths).values():
-        by_root.setdefault((place.root_id, place.root), []).append(place.path)
+    by_root: dict[int, dict[str, str]] = {}
+    for path, place in folders.places(session, paths).items():
+        by_root.setdefault(place.root_id, {})[place.path] = path
     columns = (File.path, File.id, File.audio_id, File.size, File.stamp, File.error, File.reason, File.missing_since)
     return {
-        folders.absolute(root, row.path): row
-        for (root_id, root), below in by_root.items()
+        below[row.path]: row
+        for root_id, below in by_root.items()
         for row in session.execute(select(*columns).where(File.root_id == root_id, File.path.in_(below)))
     }
 
