@@ -45,15 +45,13 @@ class _Feed:
     def __init__(self) -> None:
         self.rows: Rows | None = None
         self.start = 0
+        self.end = 0
         self.finished = False
 
-    @property
-    def end(self) -> int:
-        return self.start if self.rows is None else self.start + len(self.rows)
-
     def push(self, rows: Rows) -> None:
-        kept = self.rows is not None and len(self.rows) > 0
+        kept = self.rows is not None and self.end > self.start
         self.rows = np.concatenate([self.rows, rows]) if kept and self.rows is not None else rows
+        self.end += len(rows)
 
     def between(self, low: int, high: int) -> Rows:
         if self.rows is None:
@@ -96,6 +94,7 @@ class _Step:
     def __init__(self, node: Node, feeds: Mapping[str, _Feed], constants: Mapping[str, Any], run: Run) -> None:
         self.node = node
         self.inputs = {name: feeds[name] for name in node.parameters if name in feeds}
+        self.feeds = tuple(self.inputs.values())
         self.constants = {name: constants[name] for name in node.parameters if name not in feeds}
         self.feed = feeds.get(node.name)
         self.state: Any = None
@@ -106,10 +105,14 @@ class _Step:
     def advance(self) -> Rows | None:
         """Take the rows that are there; give the rows that come of them."""
         before, after = self.node.context
-        end = min(feed.end for feed in self.inputs.values())
-        finishing = all(feed.finished for feed in self.inputs.values()) and not self.finished
-        if finishing:
-            self._check_lengths(end)
+        if len(self.feeds) == 1:  # as nearly always
+            end, finished = self.feeds[0].end, self.feeds[0].finished
+        else:
+            end = min(feed.end for feed in self.feeds)
+            finished = all(feed.finished for feed in self.feeds)
+            if finished and not self.finished:
+                self._check_lengths(end)
+        finishing = finished and not self.finished
         high = end if finishing else end - after
         started = self.node.name in self.run.calls
         if high <= self.done and not (finishing and (self.node.wants_last or not started)):
@@ -277,7 +280,7 @@ class _Machine:
             if rows is not None:
                 made[step.node.name] = rows
         for name, feed in self.feeds.items():
-            feed.forget_before(min(step.needs_from() for step in self._readers[name]))
+            feed.forget_before(min([step.needs_from() for step in self._readers[name]]))
         return made
 
 

@@ -77,7 +77,7 @@ def _computed(channels: NDArray[Any], rate: int, names: set[str], given: Mapping
         channels=channels.shape[1],
         given=given,
     )
-    return {name: finite(name, run.values[name]) for name in names}
+    return finite({name: run.values[name] for name in names})
 
 
 def _checked(samples: NDArray[Any], sample_rate: int, limits: Limits) -> tuple[int, NDArray[Any]]:

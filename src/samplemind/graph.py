@@ -95,12 +95,12 @@ class Node:
     version: int
     context: tuple[int, int]
 
-    @property
+    @functools.cached_property
     def stream(self) -> Stream | None:
         """The stream that the node's rows belong to; None where it gives a value."""
         return stream_of(self.result)
 
-    @property
+    @functools.cached_property
     def admits_unknown(self) -> frozenset[str]:
         """The parameters that may be handed an `Unknown`."""
         return frozenset(name for name, hint in self.parameters.items() if Unknown in _members(hint))

@@ -225,7 +225,7 @@ def _completed(
         channels=form.channels,
         given=known.values,
     )
-    values = {**known.values, **{node: finite(node, run.values[node]) for node in wanted}}
+    values = {**known.values, **finite({node: run.values[node] for node in wanted})}
     elapsed_s = time.perf_counter() - started
     return _Known(sound.facts, values, frozenset(), known.cached_s, frozenset(wanted), elapsed_s), run
 

@@ -34,6 +34,12 @@ def to_plain(value: Any, *, array: Callable[[Array], Any] = np.ndarray.tolist) -
         TypeError: a type that plain data has no form for.
     """
 
+    return _with_lists(_builtins(value, array))
+
+
+def _builtins(value: Any, array: Callable[[Array], Any]) -> Any:
+    """Plain data, but for tuples."""
+
     def form(other: Any) -> Any:
         if isinstance(other, np.ndarray):
             return array(other)
@@ -41,7 +47,7 @@ def to_plain(value: Any, *, array: Callable[[Array], Any] = np.ndarray.tolist) -
             return other.item()
         raise TypeError(f"{type(other).__name__} has no plain form")
 
-    return _with_lists(msgspec.to_builtins(value, enc_hook=form))
+    return msgspec.to_builtins(value, enc_hook=form)
 
 
 def _with_lists(plain: Any) -> Any:
@@ -64,7 +70,7 @@ def require_finite(value: Any) -> None:
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise ValueError("an array holds numbers that are not finite")
 
-    plain = to_plain(value, array=numbers)
+    plain = _builtins(value, numbers)
     try:
         json.dumps(plain, allow_nan=False)
     except ValueError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import operator
 import types
 from collections.abc import Callable, Mapping
@@ -21,6 +22,7 @@ SCHEMA_VERSION: Final = 1
 """Raised when a field changes its meaning or goes away; adding fields is compatible."""
 
 NOT_YET: Final = "this version has no sound method for it yet"
+_NOT_ASKED: Final = object()
 
 
 @dataclass(frozen=True)
@@ -261,19 +263,30 @@ def fields_from(values: Mapping[str, Any]) -> dict[str, Any]:
     unknown: dict[str, str] = {}
     peak = values.get("peak_dbfs")
     silence = peak if isinstance(peak, Unknown) else None
-    for field in dataclasses.fields(AudioFeatures):
-        node = field.metadata.get("node")
-        if "level" in field.metadata:
-            unknown[field.name] = NOT_YET
-        elif node is not None and node not in values:
-            unknown[field.name] = f"not asked for: it is part of the level {level_of(node)}"
-        elif node is not None and isinstance(values[node], Unknown):
-            unknown[field.name] = values[node].reason
-        elif node is not None and silence is not None and not field.metadata["of_silence"]:
-            unknown[field.name] = silence.reason
-        elif node is not None:
-            fields[field.name] = field.metadata["read"](values[node])
-    return {**fields, "unknown": unknown}
+    for name, node, read, of_silence in _answered():
+        value = values.get(node, _NOT_ASKED)
+        if value is _NOT_ASKED:
+            unknown[name] = f"not asked for: it is part of the level {level_of(node)}"
+        elif isinstance(value, Unknown):
+            unknown[name] = value.reason
+        elif silence is not None and not of_silence:
+            unknown[name] = silence.reason
+        else:
+            fields[name] = read(value)
+    return {**fields, "unknown": unknown | dict.fromkeys(_unanswered(), NOT_YET)}
+
+
+@functools.cache
+def _answered() -> tuple[tuple[str, str, Callable[[Any], Any], bool], ...]:
+    """Fields that a node answers: their name, the node's, how to read them off its value, whether silence has one."""
+    found = [(field.name, field.metadata) for field in dataclasses.fields(AudioFeatures)]
+    return tuple((name, of["node"], of["read"], of["of_silence"]) for name, of in found if "node" in of)
+
+
+@functools.cache
+def _unanswered() -> tuple[str, ...]:
+    """Fields that no node answers yet."""
+    return tuple(field.name for field in dataclasses.fields(AudioFeatures) if "level" in field.metadata)
 
 
 def scalar_fields() -> tuple[str, ...]:

@@ -74,10 +74,11 @@ def file_digest(path: str | os.PathLike[str]) -> str:
     """
     name = os.fsdecode(path)
     digest = blake3()
-    buffer = memoryview(bytearray(_READ_BYTES))
     try:
         # Reading, not mapping: a mapped file that shrinks meanwhile kills the process.
         with open_regular(name, buffering=0) as file:
+            size = os.fstat(file.fileno()).st_size
+            buffer = memoryview(bytearray(min(size + 1, _READ_BYTES)))
             # The annotation of binary files leaves readinto out; all real ones have it.
             while count := file.readinto(buffer):  # type: ignore[attr-defined]
                 digest.update(buffer[:count])

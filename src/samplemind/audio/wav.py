@@ -112,7 +112,7 @@ class WavReader:
     def chunks(self) -> Iterator[NDArray[Any]]:
         """Yield arrays of shape (n, channels), valid until the next one is asked for."""
         form, width = self._form, self._form.width
-        frames_at_once = max(1, CHUNK_SAMPLES // form.channels)
+        frames_at_once = max(1, min(CHUNK_SAMPLES // form.channels, self._frames))
         frames_left = self._frames
         # 3-byte samples are read behind one spare byte and seen as overlapping 4-byte numbers.
         spare = 1 if width == 3 else 0

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Final
 
@@ -58,6 +59,7 @@ NEGLIGIBLE: Final = 1e-100
 """Filter memory below this is dropped: on its way to zero it would reach numbers that processors are slow at."""
 
 
+@functools.lru_cache(maxsize=16)
 def k_weighting(sample_rate: int) -> Float64:
     """Find the two K-weighting filters for a sample rate.
 

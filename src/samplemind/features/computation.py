@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -57,7 +58,7 @@ def compute(
         inputs = {"sample_rate": sample_rate, "mono_channel": channel}
         return run_graph(graph, names, blocks=_lazily(open_blocks), inputs=inputs, given=given)
 
-    mixed = {name for name in wanted - given.keys() if "mono_channel" in graph.plan([name], given=given).inputs}
+    mixed = set(_of_the_downmix(frozenset(wanted), frozenset(given)))
     if not mixed:
         return run(wanted, None)
     if "fitting_downmix" in given:
@@ -76,8 +77,23 @@ def compute(
     return first
 
 
-def finite(node: str, value: Any) -> Any:
-    """The value of a node, or `Unknown` if a number in it is not finite."""
+@functools.lru_cache(maxsize=256)
+def _of_the_downmix(wanted: frozenset[str], given: frozenset[str]) -> frozenset[str]:
+    """Those of some nodes that see the sound mixed to one channel."""
+    graph = feature_graph()
+    return frozenset(name for name in wanted - given if "mono_channel" in graph.plan([name], given=given).inputs)
+
+
+def finite(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of nodes, by name, with `Unknown` in the place of each in which a number is not finite."""
+    try:
+        require_finite(values)
+    except ValueError:
+        return {node: _finite(node, value) for node, value in values.items()}
+    return dict(values)
+
+
+def _finite(node: str, value: Any) -> Any:
     try:
         require_finite(value)
     except ValueError as error:

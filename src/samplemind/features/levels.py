@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import functools
 from collections.abc import Mapping
 from typing import Final
 
@@ -105,6 +106,7 @@ def outputs_of(level: AnalysisLevel) -> dict[AnalysisLevel, tuple[str, ...]]:
     return {each: ADDED[each] for each in level.included}
 
 
+@functools.cache
 def level_of(node: str) -> AnalysisLevel:
     """The lowest level that has this node."""
     return next(level for level, nodes in ADDED.items() if node in nodes)
