@@ -119,18 +119,20 @@ class _Step:
             self.finished = self.finished or finishing
             self._finish_feed()
             return None
-        low = max(0, self.done - before)
-        blocks = {name: feed.between(low, min(high + after, end)) for name, feed in self.inputs.items()}
-        result = self._call(blocks, finishing)
-        rows: Rows | None = result
-        if self.node.kind == "scan":
-            self.state, rows = result
-        elif self.node.kind == "fold":
-            self.state, rows = result, None
+        low, stop = max(0, self.done - before), min(high + after, end)
+        arguments = {**self.constants, **{name: feed.between(low, stop) for name, feed in self.inputs.items()}}
+        if self.node.wants_last:
+            arguments["last"] = finishing
+        rows: Rows | None
+        if self.node.kind == "per-frame":
+            rows = result = _timed(self.node, arguments, self.run)
+            if len(result) != stop - low:
+                raise GraphError(f"{self.node.name!r} gave {len(result)} rows for {stop - low}")
+            if low < self.done or high < stop:
+                rows = result[self.done - low : high - low]
         else:
-            if len(result) != min(high + after, end) - low:
-                raise GraphError(f"{self.node.name!r} gave {len(result)} rows for {min(high + after, end) - low}")
-            rows = result[self.done - low : high - low]
+            result = _timed(self.node, {**arguments, "state": self.state}, self.run)
+            self.state, rows = result if self.node.kind == "scan" else (result, None)
         self.done = max(self.done, high)
         self.finished = finishing
         if self.feed is not None and rows is not None:
@@ -150,14 +152,6 @@ class _Step:
         lengths = {name: feed.end for name, feed in self.inputs.items()}
         if any(length != end for length in lengths.values()):
             raise GraphError(f"{self.node.name!r} needs series of equal length, not {lengths}")
-
-    def _call(self, blocks: Mapping[str, Rows], last: bool) -> Any:
-        arguments = {**self.constants, **blocks}
-        if self.node.wants_last:
-            arguments["last"] = last
-        if self.node.kind in ("scan", "fold"):
-            arguments["state"] = self.state
-        return _timed(self.node, arguments, self.run)
 
 
 def _timed(node: Node, arguments: Mapping[str, Any], run: Run) -> Any:
@@ -267,7 +261,10 @@ class _Machine:
         self.feeds = {member.name: _Feed() for member in plan.streaming if member.stream and member.name in consumers}
         self.feeds |= {name: _Feed() for name in sources if name in consumers}
         self.steps = [_Step(member, self.feeds, constants, run) for member in plan.streaming]
-        self._readers = {name: [step for step in self.steps if name in step.inputs] for name in self.feeds}
+        self._readers: dict[str, list[_Step]] = {name: [] for name in self.feeds}
+        for step in self.steps:
+            for name in step.inputs:
+                self._readers[name].append(step)
 
     def advance(self, arrived: Mapping[str, tuple[Rows, bool]]) -> dict[str, Rows]:
         """Take one block of each source, and whether it is its last; give the rows that every node made of them."""
