@@ -10,6 +10,7 @@ from scipy.signal import freqz
 from samplemind.dsp.loudness import (
     FULL_SCALE,
     INTERPOLATION,
+    K_MEMORY,
     K_WEIGHTING_48K,
     above_gates,
     channel_weights,
@@ -57,7 +58,7 @@ def test_k_weighting_is_stable_at_the_strangest_rates(sample_rate: int) -> None:
 
 def test_a_full_scale_sine_of_997_hz_measures_what_the_standard_says() -> None:
     sine = np.sin(2 * np.pi * 997 * np.arange(480_000) / 48_000).astype(np.float32)[:, np.newaxis]
-    energy = k_weighted_energy(sine, np.array([48_000, 480_000]), k_weighting(48_000), np.zeros((1, 4)))
+    energy = k_weighted_energy(sine, np.array([48_000, 480_000]), k_weighting(48_000), np.zeros((1, K_MEMORY)))
     assert lufs(energy[1, 0] / 432_000) == pytest.approx(-3.01, abs=0.01)
 
 
@@ -66,14 +67,14 @@ def test_every_channel_is_filtered_for_itself(channels: int) -> None:
     sound = noise(0.2 * channels).reshape(-1, channels)
     ends = np.array([100, 4_000, len(sound)])
     filters = k_weighting(44_100)
-    together = k_weighted_energy(sound, ends, filters, np.zeros((channels, 4)))
+    together = k_weighted_energy(sound, ends, filters, np.zeros((channels, K_MEMORY)))
     for channel in range(channels):
-        alone = k_weighted_energy(sound[:, [channel]], ends, filters, np.zeros((1, 4)))
+        alone = k_weighted_energy(sound[:, [channel]], ends, filters, np.zeros((1, K_MEMORY)))
         np.testing.assert_allclose(together[:, [channel]], alone, rtol=1e-9)
 
 
 def test_filters_forget_silence_entirely() -> None:
-    memory = np.zeros((1, 4))
+    memory = np.zeros((1, K_MEMORY))
     k_weighted_energy(noise(0.1)[:, np.newaxis], np.array([4_410]), k_weighting(44_100), memory)
     assert memory.any()
     silence = np.zeros((441_000, 1), np.float32)

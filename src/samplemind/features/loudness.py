@@ -49,7 +49,7 @@ _SILENT: Final = Unknown("silent, or as good as silent, in every complete 10 ms"
 class Weighting:
     """What K-weighting carries from block to block: filters, their memory, and the unfinished sub-block.
 
-    `seen` samples have gone through, which completed `sub_blocks`; `memory` has shape (channels, 4) and
+    `seen` samples have gone through, which completed `sub_blocks`; `memory` is `k_weighted_energy`'s and
     `unfinished` (channels,) the energy since the last complete sub-block.
     """
 
@@ -73,7 +73,7 @@ def k_weighted_power(
     channels = samples.shape[1]
     if state is None:
         filters = bs1770.k_weighting(sample_rate)
-        state = Weighting(0, 0, filters, np.zeros((channels, 4)), np.zeros(channels))
+        state = Weighting(0, 0, filters, np.zeros((channels, bs1770.K_MEMORY)), np.zeros(channels))
     missing = math.ceil(MOMENTARY / SUB_BLOCKS_PER_S * sample_rate) - state.seen - len(samples)
     if last and missing > 0:
         samples = np.concatenate([samples, np.zeros((missing, channels), np.float32)])
