@@ -32,8 +32,9 @@ def clipped_runs(samples: NDArray[np.float32], full_scale: float, shortest: int,
     for start in range(0, rows, 256):
         stop = min(start + 256, rows)
         highest = np.int32(0)
-        for i in range(start * channels, stop * channels):
-            highest = max(highest, bits[i] & magnitude)
+        patterns = bits[start * channels : stop * channels]  # whose indices the compiler sees not to be negative
+        for k in range(patterns.size):
+            highest = max(highest, np.int32(patterns[k] & magnitude))
         largest[0] = highest
         if largest.view(np.float32)[0] < full_scale:  # nearly always
             runs[:] = 0
@@ -119,10 +120,12 @@ def levels_of_slices(samples: NDArray[np.float32], size: int) -> NDArray[np.floa
     level_bits = levels.view(np.int32)
     for number in range(levels.shape[0]):
         start = number * size * channels
-        values = flat[start : min(start + size * channels, flat.size)]
+        stop = min(start + size * channels, flat.size)
+        values = flat[start:stop]
+        patterns = bits[start:stop]
         peak = np.int32(0)
-        for k in range(values.size):
-            peak = max(peak, bits[start + k] & magnitude)
+        for k in range(patterns.size):
+            peak = max(peak, np.int32(patterns[k] & magnitude))
         energy = 0.0
         for k in range(values.size):
             energy += np.float64(values[k]) * values[k]

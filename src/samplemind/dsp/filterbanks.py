@@ -41,16 +41,37 @@ def _gather(
     rows: NDArray[np.float32], weights: NDArray[np.float32], starts: NDArray[np.int64], stops: NDArray[np.int64]
 ) -> NDArray[np.float32]:
     bands = np.empty((rows.shape[0], weights.shape[0]), np.float32)
-    for row in range(rows.shape[0]):
+    last = rows.shape[0] - 1
+    # Four rows at a time: a weight is loaded once for all of them. Where fewer are left the last one is repeated, so
+    # that every row is summed in the same order wherever a block ends.
+    for first in range(0, rows.shape[0], 4):
+        second = min(first + 1, last)
+        third = min(first + 2, last)
+        fourth = min(first + 3, last)
         for band in range(weights.shape[0]):
             # Slices rather than offsets: their indices start at 0, so that the compiler sees they can't be negative
             # and uses vector instructions.
-            values = rows[row, starts[band] : stops[band]]
-            factors = weights[band, starts[band] : stops[band]]
-            total = np.float32(0)
-            for k in range(values.size):
-                total += values[k] * factors[k]
-            bands[row, band] = total
+            start = starts[band]
+            stop = stops[band]
+            factors = weights[band, start:stop]
+            a = rows[first, start:stop]
+            b = rows[second, start:stop]
+            c = rows[third, start:stop]
+            d = rows[fourth, start:stop]
+            total_a = np.float32(0)
+            total_b = np.float32(0)
+            total_c = np.float32(0)
+            total_d = np.float32(0)
+            for k in range(factors.size):
+                factor = factors[k]
+                total_a += a[k] * factor
+                total_b += b[k] * factor
+                total_c += c[k] * factor
+                total_d += d[k] * factor
+            bands[first, band] = total_a
+            bands[second, band] = total_b
+            bands[third, band] = total_c
+            bands[fourth, band] = total_d
     return bands
 
 

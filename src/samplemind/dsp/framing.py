@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 Float32 = NDArray[np.float32]
@@ -46,7 +45,9 @@ def next_frames(
         end = samples[-1] if samples.size else tail[-1] if tail is not None else 0
         parts.append(np.full(half, end if pad == "edge" else 0, np.float32))
     padded = np.concatenate(parts)
-    if padded.size < length:
-        return (padded if padded.size else None), np.empty((0, length), np.float32)
-    frames = sliding_window_view(padded, length)[::hop]
-    return padded[len(frames) * hop :], frames
+    count = max(0, 1 + (padded.size - length) // hop)
+    step = padded.itemsize
+    # What `sliding_window_view` gives, without the time that takes.
+    frames = np.ndarray((count, length), padded.dtype, padded, strides=(hop * step, step))
+    frames.flags.writeable = False
+    return (padded[count * hop :] if padded.size else None), frames

@@ -33,6 +33,9 @@ def spectral_shape(
     """
     rows, bins = power.shape
     magnitude = np.empty(bins, np.float32)
+    floored = np.empty(bins, np.float32)
+    floored_bits = floored.view(np.int32)
+    floor = np.float32(power_floor)
     shape = np.zeros((rows, 4), np.float32)
     for row in range(rows):
         total = 0.0
@@ -46,20 +49,21 @@ def spectral_shape(
             total += value
             first += position * value
             second += position * position * value
-            energy += max(power[row, k], power_floor)
-        # A logarithm costs more than all else here, so take it of products of eight: 1e-10 to 3e38, the range
-        # of single precision, to the eighth power is still within double precision.
-        logarithms = 0.0
-        k = 0
-        while k + 8 <= bins:
+            floored[k] = max(power[row, k], floor)
+            energy += floored[k]
+        # A logarithm costs more than all else here. So exponents are added up, and the logarithm is taken of products
+        # of the significands: each is under 2, so that 512 of them are within double precision.
+        exponents = 0
+        for k in range(bins):
+            exponents += (floored_bits[k] >> 23) - 127
+            floored_bits[k] = floored_bits[k] & 0x7FFFFF | 0x3F800000
+        logarithms = exponents * np.log(2.0)
+        for start in range(0, bins, 512):
             product = 1.0
-            for j in range(8):
-                product *= max(np.float64(power[row, k + j]), power_floor)
+            significands = floored[start : start + 512]
+            for k in range(significands.size):
+                product *= np.float64(significands[k])
             logarithms += np.log(product)
-            k += 8
-        while k < bins:
-            logarithms += np.log(max(np.float64(power[row, k]), power_floor))
-            k += 1
         shape[row, 3] = np.exp(logarithms / bins) / (energy / bins)
         if total > 0.0:
             centroid = first / total
@@ -67,7 +71,17 @@ def spectral_shape(
             shape[row, 1] = np.sqrt(max(second / total - centroid * centroid, 0.0)) * hz_per_bin
             threshold = rolloff_share * total
             below = 0.0
-            k = -1
+            start = 0
+            while start + 32 <= bins:  # the sum of many is found sooner than that of one after the other
+                stretch = magnitude[start : start + 32]
+                ahead = 0.0
+                for k in range(stretch.size):
+                    ahead += np.float64(stretch[k])
+                if below + ahead >= threshold:
+                    break
+                below += ahead
+                start += 32
+            k = start - 1
             while below < threshold and k < bins - 1:
                 k += 1
                 below += magnitude[k]
@@ -100,26 +114,50 @@ def contrast_bands(sample_rate: int, n_fft: int) -> NDArray[np.int64]:
     return np.array(bands, np.int64)
 
 
-def peaks_and_valleys(
-    power: NDArray[np.float32], bands: NDArray[np.int64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean of the largest and of the smallest magnitudes of each band.
+def peaks_over_valleys(power: NDArray[np.float32], bands: NDArray[np.int64], floor: float) -> NDArray[np.float64]:
+    """Mean of the largest over mean of the smallest magnitudes of each band.
 
     Args:
         power: squared magnitudes, shape (n, bins).
         bands: rows of first bin, one past the last, and how many magnitudes make a peak or a valley.
+        floor: least peak or valley that enters the ratio.
 
     Returns:
-        Peaks and valleys, each of shape (n, bands).
+        Shape (n, bands).
     """
-    peaks, valleys = np.empty((2, len(power), len(bands)))
-    for band, (first, stop, count) in enumerate(bands):
+    ordered = power.copy()
+    for first, stop, count in bands.tolist():
         # NumPy sorts single precision with vector instructions: three times as fast as looking for the few
-        # outermost one by one. Roots are taken of those only.
-        ordered = np.sort(power[:, first:stop], axis=1)
-        np.sqrt(ordered[:, -count:]).mean(axis=1, dtype=np.float64, out=peaks[:, band])
-        np.sqrt(ordered[:, :count]).mean(axis=1, dtype=np.float64, out=valleys[:, band])
-    return peaks, valleys
+        # outermost one by one.
+        if count > 1:
+            ordered[:, first:stop].sort(axis=1)
+    return _ends_over_starts(ordered, bands, floor)
+
+
+@compiled
+def _ends_over_starts(power: NDArray[np.float32], bands: NDArray[np.int64], floor: float) -> NDArray[np.float64]:
+    """What `peaks_over_valleys` gives of power that is sorted in each band, but for those with a peak of one."""
+    ratios = np.empty((power.shape[0], bands.shape[0]))
+    for row in range(power.shape[0]):
+        for band in range(bands.shape[0]):
+            values = power[row, bands[band, 0] : bands[band, 1]]
+            count = bands[band, 2]
+            peak = 0.0
+            valley = 0.0
+            if count == 1:
+                highest = values[0]
+                lowest = values[0]
+                for k in range(1, values.size):
+                    highest = max(highest, values[k])
+                    lowest = min(lowest, values[k])
+                peak = np.sqrt(highest)
+                valley = np.sqrt(lowest)
+            else:
+                for k in range(count):
+                    valley += np.sqrt(values[k]) / count
+                    peak += np.sqrt(values[values.size - 1 - k]) / count
+            ratios[row, band] = max(peak, floor) / max(valley, floor)
+    return ratios
 
 
 def zero_crossing_shares(frames: NDArray[np.float32], hop: int, threshold: float) -> NDArray[np.float32]:
@@ -130,13 +168,7 @@ def zero_crossing_shares(frames: NDArray[np.float32], hop: int, threshold: float
         hop: distance of frames.
         threshold: least magnitude of a negative sample.
     """
-    # Frames overlap: each sample is looked at once, and the counts of the hops that a frame spans are added up.
-    within, between = _hop_crossings(_unframed(frames, hop), hop, threshold)
-    spans = frames.shape[1] // hop
-    crossings = _sliding_sum(within, spans)
-    crossings[:] += _sliding_sum(between[1:], spans - 1)[: len(crossings)]
-    shares: NDArray[np.float32] = (crossings / frames.shape[1]).astype(np.float32)
-    return shares
+    return _crossing_shares(*_hops(frames, hop), threshold)
 
 
 def root_mean_square(frames: NDArray[np.float32], hop: int) -> NDArray[np.float32]:
@@ -146,50 +178,54 @@ def root_mean_square(frames: NDArray[np.float32], hop: int) -> NDArray[np.float3
         frames: shape (n, length), each `hop` samples after the one before, length a multiple of hop.
         hop: distance of frames.
     """
-    energies = _sliding_sum(_hop_energies(_unframed(frames, hop), hop), frames.shape[1] // hop)
-    rms: NDArray[np.float32] = np.sqrt(energies / frames.shape[1]).astype(np.float32)
-    return rms
+    return _roots_of_means(*_hops(frames, hop))
 
 
-def _unframed(frames: NDArray[np.float32], hop: int) -> NDArray[np.float32]:
-    """The samples that overlapping frames were cut from."""
-    return np.concatenate([frames[:, :hop].ravel(), frames[-1:, hop:].ravel()])
+def _hops(frames: NDArray[np.float32], hop: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """What overlapping frames were cut from: the first hop of every frame, and the others of the last frame.
 
-
-def _sliding_sum(values: NDArray[np.float64], width: int) -> NDArray[np.float64]:
-    count = max(0, len(values) - width + 1)
-    total = np.zeros(count)
-    for offset in range(width):
-        total += values[offset : offset + count]
-    return total
+    Shapes (n, hop) and (length / hop - 1, hop), or none where there is no frame. Each sample is looked at once, and
+    what the kernels find in the hops that a frame spans is added up.
+    """
+    return np.ascontiguousarray(frames[:, :hop]), np.ascontiguousarray(frames[-1:, hop:]).reshape(-1, hop)
 
 
 @compiled
-def _hop_energies(samples: NDArray[np.float32], hop: int) -> NDArray[np.float64]:
-    energies = np.empty(samples.size // hop)
+def _roots_of_means(firsts: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:
+    frames, hop = firsts.shape
+    spans = 1 + others.shape[0]
+    energies = np.empty(frames + others.shape[0])
     for number in range(energies.size):
-        piece = samples[number * hop : (number + 1) * hop]
+        piece = firsts[number] if number < frames else others[number - frames]
         energy = 0.0
-        for k in range(piece.size):
+        for k in range(hop):
             energy += np.float64(piece[k]) * piece[k]
         energies[number] = energy
-    return energies
+    roots = np.empty(frames, np.float32)
+    for row in range(frames):
+        roots[row] = np.sqrt(energies[row : row + spans].sum() / (spans * hop))
+    return roots
 
 
 @compiled
-def _hop_crossings(
-    samples: NDArray[np.float32], hop: int, threshold: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Changes of sign inside each hop, and between it and the one before."""
-    hops = samples.size // hop
-    within = np.zeros(hops)
-    between = np.zeros(hops)
-    for number in range(hops):
-        piece = samples[number * hop : (number + 1) * hop]
+def _crossing_shares(firsts: NDArray[np.float32], others: NDArray[np.float32], threshold: float) -> NDArray[np.float32]:
+    frames, hop = firsts.shape
+    spans = 1 + others.shape[0]
+    within = np.empty(frames + others.shape[0], np.int64)
+    between = np.zeros(frames + others.shape[0], np.int64)  # a hop and the one before
+    negative = np.zeros(hop, np.bool_)
+    for number in range(within.size):
+        piece = firsts[number] if number < frames else others[number - frames]
+        before = negative[hop - 1]
+        for k in range(hop):
+            negative[k] = piece[k] < -threshold
+        between[number] = before != negative[0]
         crossings = 0
-        for k in range(1, piece.size):
-            crossings += (piece[k] < -threshold) != (piece[k - 1] < -threshold)
+        for k in range(hop - 1):
+            crossings += negative[k] != negative[k + 1]
         within[number] = crossings
-        if number > 0:
-            between[number] = (piece[0] < -threshold) != (samples[number * hop - 1] < -threshold)
-    return within, between
+    shares = np.empty(frames, np.float32)
+    for row in range(frames):
+        crossings = within[row : row + spans].sum() + between[row + 1 : row + spans].sum()
+        shares[row] = crossings / (spans * hop)
+    return shares

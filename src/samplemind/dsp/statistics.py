@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from samplemind.dsp.compiled import compiled
 
 
 @dataclass(frozen=True)
@@ -30,27 +33,48 @@ def moments_including(moments: Moments | None, rows: NDArray[np.float32]) -> Mom
     """Add rows of shape (n,) or (n, columns) by the pairwise update of Chan, Golub & LeVeque (1983)."""
     if not len(rows):
         return moments
-    columns = rows.reshape(len(rows), -1).astype(np.float64)
-    mean = columns.mean(axis=0)
-    centred = columns - mean
-    new = Moments(
-        count=len(rows),
-        mean=mean,
-        variance=np.einsum("ij,ij->j", centred, centred) / len(rows),
-        minimum=columns.min(axis=0),
-        maximum=columns.max(axis=0),
-    )
-    return new if moments is None else _pooled(moments, new)
+    columns = np.ascontiguousarray(rows).reshape(len(rows), -1)
+    if moments is None:
+        moments = _no_moments(columns.shape[1])
+    pooled = _pooled(moments.count, moments.mean, moments.variance, moments.minimum, moments.maximum, columns)
+    return Moments(moments.count + len(rows), *pooled)
 
 
-def _pooled(first: Moments, second: Moments) -> Moments:
-    count = first.count + second.count
-    share = second.count / count
-    step = second.mean - first.mean
-    return Moments(
-        count=count,
-        mean=first.mean + step * share,
-        variance=first.variance * (1 - share) + second.variance * share + step**2 * share * (1 - share),
-        minimum=np.minimum(first.minimum, second.minimum),
-        maximum=np.maximum(first.maximum, second.maximum),
-    )
+@functools.cache
+def _no_moments(columns: int) -> Moments:
+    zero = np.zeros(columns)
+    return Moments(count=0, mean=zero, variance=zero, minimum=zero + np.inf, maximum=zero - np.inf)
+
+
+@compiled
+def _pooled(
+    count: int,
+    mean: NDArray[np.float64],
+    variance: NDArray[np.float64],
+    minimum: NDArray[np.float64],
+    maximum: NDArray[np.float64],
+    rows: NDArray[np.float32],
+) -> NDArray[np.float64]:
+    """Mean, variance, minimum and maximum of the rows so far and the new ones, shape (4, columns)."""
+    added, columns = rows.shape
+    new_mean = np.zeros(columns)
+    new_variance = np.zeros(columns)
+    pooled = np.empty((4, columns))
+    pooled[2] = minimum
+    pooled[3] = maximum
+    for row in range(added):
+        for column in range(columns):
+            value = np.float64(rows[row, column])
+            new_mean[column] += value / added
+            pooled[2, column] = min(pooled[2, column], value)
+            pooled[3, column] = max(pooled[3, column], value)
+    for row in range(added):
+        for column in range(columns):
+            new_variance[column] += (rows[row, column] - new_mean[column]) ** 2 / added
+    share = added / (count + added)
+    for column in range(columns):
+        step = new_mean[column] - mean[column]
+        pooled[0, column] = mean[column] + step * share
+        spread = variance[column] * (1 - share) + new_variance[column] * share
+        pooled[1, column] = spread + step**2 * share * (1 - share)
+    return pooled

@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from samplemind.dsp.compiled import compiled
 from samplemind.features.streams import Samples
 from samplemind.graph import Unknown
 
@@ -41,13 +42,11 @@ def peak_outline(state: Outline | None, samples: Samples, sample_rate: int) -> O
     """
     if state is None:
         state = Outline(np.empty(0, np.float32), max(1, round(sample_rate / FINEST)), 0)
-    frames, channels = samples.shape
+    frames = len(samples)
     if frames == 0:
         return state
     begun = state.length % state.width
-    starts = np.arange(-begun, frames, state.width)
-    starts[0] = 0
-    peaks = np.maximum.reduceat(np.abs(samples).reshape(-1), starts * channels)
+    peaks = _peaks(np.ascontiguousarray(samples), begun, state.width)
     whole = state.peaks
     if begun:
         peaks[0] = max(peaks[0], whole[-1])
@@ -57,6 +56,25 @@ def peak_outline(state: Outline | None, samples: Samples, sample_rate: int) -> O
         peaks = np.maximum.reduceat(peaks, np.arange(0, len(peaks), 2))
         width *= 2
     return Outline(peaks, width, state.length + frames)
+
+
+@compiled
+def _peaks(samples: NDArray[np.float32], begun: int, width: int) -> NDArray[np.float32]:
+    """Largest absolute sample of each bin of `width` frames, the first of which had `begun` before these."""
+    frames, channels = samples.shape
+    bits = samples.reshape(frames * channels).view(np.int32)  # maxima of integers vectorise
+    magnitude = np.int32(0x7FFFFFFF)
+    peaks = np.empty((begun + frames + width - 1) // width, np.float32)
+    peak_bits = peaks.view(np.int32)
+    for number in range(peaks.size):
+        start = max(number * width - begun, 0)
+        stop = min((number + 1) * width - begun, frames)
+        patterns = bits[start * channels : stop * channels]
+        peak = np.int32(0)
+        for k in range(patterns.size):
+            peak = max(peak, np.int32(patterns[k] & magnitude))
+        peak_bits[number] = peak
+    return peaks
 
 
 def peak_dbfs(peak_outline: Outline) -> float | Unknown:

@@ -8,12 +8,15 @@ gain scales every sum alike and cancels in the ratios that make up the vector.
 
 from __future__ import annotations
 
+import functools
+import math
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from samplemind.dsp.compiled import compiled
 from samplemind.features.streams import PerFrame
 from samplemind.graph import Unknown
 
@@ -35,7 +38,7 @@ part of it."""
 DURATION_WEIGHT: Final = 0.1
 """Weight of one octave of effective duration; the other numbers are of the order of 0.1 to 1."""
 
-_SLOT_ENDS: Final = 2 ** np.arange(1, SLOTS + 1) - 1
+_SLOT_LENGTHS: Final = 2.0 ** np.arange(SLOTS)[:, np.newaxis]
 
 
 @dataclass(frozen=True)
@@ -73,35 +76,68 @@ def timbre_profile(state: TimbreProfile | None, mel: PerFrame) -> TimbreProfile:
         return state
     power = mel[:, 0::2] + mel[:, 1::2]
     terms = (power**COMPRESSION @ _cosines()).astype(np.float64)
-    loudness = terms[:, 0]
-
-    total = power.sum(axis=1, dtype=np.float64)
-    before = np.maximum.accumulate(np.concatenate([[state.loudest], total]))[:-1]
-    onsets = np.flatnonzero(total > ONSET_RATIO * before)
-    age, first, slots, opening = state.age, 0, state.slots, state.opening
-    if onsets.size:
-        age, first, slots, opening = 0, int(onsets[-1]), np.zeros_like(slots), 0.0
-    ages = age + np.arange(min(len(mel) - first, max(0, int(_SLOT_ENDS[-1]) - age)))
-    if ages.size:
-        within = slice(first, first + ages.size)
-        slots = slots.copy()
-        np.add.at(slots, np.searchsorted(_SLOT_ENDS, ages, side="right"), terms[within, :SHAPE])
-        opening += float(loudness[within].sum())
-
-    steps = np.diff(terms, axis=0, prepend=terms[:1] if state.latest is None else state.latest[np.newaxis])
-    audible = np.where(loudness > 0, loudness, 1.0)
+    slots = state.slots.copy()
+    age, loudest, opening = _follow_opening(power, terms, state.age, state.loudest, slots, state.opening)
+    sums, loudness_squared = _sums(terms, terms[0] if state.latest is None else state.latest)
     return TimbreProfile(
-        age=age + len(mel) - first,
-        loudest=float(max(before[-1], total[-1])),
+        age=age,
+        loudest=loudest,
         slots=slots,
         opening=opening,
-        loudness=state.loudness + float(loudness.sum()),
-        loudness_squared=state.loudness_squared + float((loudness**2).sum()),
-        terms=state.terms + terms.sum(axis=0),
-        terms_squared=state.terms_squared + (terms**2 / audible[:, np.newaxis]).sum(axis=0),
-        steps=state.steps + np.abs(steps).sum(axis=0),
+        loudness=state.loudness + float(sums[0, 0]),
+        loudness_squared=state.loudness_squared + loudness_squared,
+        terms=state.terms + sums[0],
+        terms_squared=state.terms_squared + sums[1],
+        steps=state.steps + sums[2],
         latest=terms[-1],
     )
+
+
+@compiled
+def _follow_opening(
+    power: NDArray[np.float32],
+    terms: NDArray[np.float64],
+    age: int,
+    loudest: float,
+    slots: NDArray[np.float64],
+    opening: float,
+) -> tuple[int, float, float]:
+    """The age of the opening after these frames, its largest power and its loudness; `slots` is brought up to date."""
+    for row in range(power.shape[0]):
+        total = 0.0
+        for band in range(power.shape[1]):
+            total += power[row, band]
+        if total > ONSET_RATIO * loudest:
+            age = 0
+            opening = 0.0
+            slots[:] = 0.0
+        loudest = max(loudest, total)
+        if age < 2**SLOTS - 1:
+            slot = 0
+            while age >= 2 ** (slot + 1) - 1:
+                slot += 1
+            for term in range(SHAPE):
+                slots[slot, term] += terms[row, term]
+            opening += terms[row, 0]
+        age += 1
+    return age, loudest, opening
+
+
+@compiled
+def _sums(terms: NDArray[np.float64], latest: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
+    """Sums over frames: of terms, of their squares by loudness and of their steps; and of loudness squared."""
+    sums = np.zeros((3, COLOR))
+    loudness_squared = 0.0
+    for row in range(terms.shape[0]):
+        loudness = terms[row, 0]
+        loudness_squared += loudness * loudness
+        before = terms[row - 1] if row > 0 else latest
+        for term in range(COLOR):
+            value = terms[row, term]
+            sums[0, term] += value
+            sums[1, term] += value * value / (loudness if loudness > 0 else 1.0)
+            sums[2, term] += abs(value - before[term])
+    return sums, loudness_squared
 
 
 def similarity_vector(timbre_profile: TimbreProfile) -> NDArray[np.float32] | Unknown:
@@ -116,18 +152,19 @@ def similarity_vector(timbre_profile: TimbreProfile) -> NDArray[np.float32] | Un
     profile = timbre_profile
     if profile.loudness == 0:
         return Unknown("every sample is zero")
-    lengths = np.diff(_SLOT_ENDS, prepend=0)
-    slots = profile.slots / lengths[:, np.newaxis]
-    slots *= profile.opening / profile.loudness / np.linalg.norm(slots, axis=1).max()
+    slots = profile.slots / _SLOT_LENGTHS
+    slots *= profile.opening / profile.loudness / np.sqrt((slots**2).sum(axis=1).max())
     mean = profile.terms / profile.loudness
     deviation = np.sqrt(np.maximum(profile.terms_squared / profile.loudness - mean**2, 0))
     change = profile.steps / profile.loudness
-    duration = np.log2(profile.loudness**2 / profile.loudness_squared)
+    duration = math.log2(profile.loudness**2 / profile.loudness_squared)
     # Term 0 is loudness itself: its mean is 1 and its deviation 0 by definition.
-    last = np.array([DURATION_WEIGHT * duration])
-    return np.concatenate([slots.reshape(-1), mean[1:], deviation[1:], change, last], dtype=np.float32)
+    return np.concatenate(
+        [slots.reshape(-1), mean[1:], deviation[1:], change, [DURATION_WEIGHT * duration]], dtype=np.float32
+    )
 
 
+@functools.cache
 def _cosines() -> NDArray[np.float32]:
     angles = np.pi / BANDS * (np.arange(BANDS)[:, np.newaxis] + 0.5) * np.arange(COLOR)
     basis = np.cos(angles) * np.sqrt(2 / BANDS)

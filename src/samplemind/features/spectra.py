@@ -18,7 +18,7 @@ from samplemind.dsp.spectral import (
     POWER_FLOOR,
     ROLLOFF_SHARE,
     contrast_bands,
-    peaks_and_valleys,
+    peaks_over_valleys,
     root_mean_square,
     zero_crossing_shares,
 )
@@ -116,9 +116,8 @@ def spectral_contrast(power: PerFrame) -> PerFrame:
     librosa, the dB are ten times the logarithm of the magnitude ratio, and magnitudes under 1e-10 are taken as 1e-10:
     only of bands that hold next to digital silence does it depend on the level.
     """
-    peaks, valleys = peaks_and_valleys(power, contrast_bands(SAMPLE_RATE, N_FFT))
-    ratio = np.maximum(peaks, POWER_FLOOR) / np.maximum(valleys, POWER_FLOOR)
-    contrast: PerFrame = (10 * np.log10(ratio)).astype(np.float32)
+    ratios = peaks_over_valleys(power, contrast_bands(SAMPLE_RATE, N_FFT), POWER_FLOOR)
+    contrast: PerFrame = (10 * np.log10(ratios)).astype(np.float32)
     return contrast
 
 
