@@ -122,8 +122,8 @@ def k_weighted_energy(samples: Float32, ends: Int64, filters: Float64, memory: F
     """
     channels = samples.shape[1]
     energy = np.zeros((ends.size, channels))
-    b0, b1, b2, a1, a2 = filters[0]
-    c0, c1, c2, d1, d2 = filters[1]
+    b0, b1, b2, a1, a2 = filters[0, 0], filters[0, 1], filters[0, 2], filters[0, 3], filters[0, 4]
+    c0, c1, c2, d1, d2 = filters[1, 0], filters[1, 1], filters[1, 2], filters[1, 3], filters[1, 4]
     # The zeros of both filters together, as one filter that is not recursive: it is compiled to vector instructions,
     # and leaves two products a sample and filter to what can't be.
     h0, h1, h2, h3, h4 = b0 * c0, b0 * c1 + b1 * c0, b0 * c2 + b1 * c1 + b2 * c0, b1 * c2 + b2 * c1, b2 * c2
@@ -143,10 +143,12 @@ def k_weighted_energy(samples: Float32, ends: Int64, filters: Float64, memory: F
         for stretch in range(ends.size):
             size = ends[stretch] - start
             for channel in range(left, right + 1):
-                x[:4] = memory[channel, :4]
+                for i in range(4):
+                    x[i] = memory[channel, i]
                 for i in range(size):
                     x[i + 4] = samples[start + i, channel]
-                memory[channel, :4] = x[size : size + 4]
+                for i in range(4):
+                    memory[channel, i] = x[size + i]
                 for i in range(size):
                     driven[channel - left, i] = (
                         h0 * x[i + 4] + h1 * x[i + 3] + h2 * x[i + 2] + h3 * x[i + 1] + h4 * x[i]
@@ -175,8 +177,8 @@ def k_weighted_energy(samples: Float32, ends: Int64, filters: Float64, memory: F
                 p1 = p2 = p3 = p4 = 0.0
             if abs(q1) + abs(q2) + abs(q3) + abs(q4) < NEGLIGIBLE:
                 q1 = q2 = q3 = q4 = 0.0
-        memory[right, 4:] = q1, q2, q3, q4
-        memory[left, 4:] = p1, p2, p3, p4
+        memory[right, 4], memory[right, 5], memory[right, 6], memory[right, 7] = q1, q2, q3, q4
+        memory[left, 4], memory[left, 5], memory[left, 6], memory[left, 7] = p1, p2, p3, p4
     return energy
 
 
