@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,9 @@ from samplemind.features.downmix import Downmix
 from samplemind.features.streams import BLOCK_S
 from samplemind.graph import Unknown
 from samplemind.plain import require_finite
+
+_LARGEST_MAPPED: Final = 2**25 - 2**13
+"""Bytes: a little under what glibc takes for its thresholds at most, 32 MiB."""
 
 Blocks = Iterable[NDArray[np.float32]]
 
@@ -48,6 +51,7 @@ def compute(
         UnknownFeatureError: a name that is no node.
         GraphError: given series are not as long as those that they meet.
     """
+    _keep_freed_memory()
     graph = feature_graph()
     wanted = set(wanted)
     given = dict(given or {})
@@ -75,6 +79,16 @@ def compute(
         first.seconds[name] = first.seconds.get(name, 0.0) + seconds
         first.calls[name] = first.calls.get(name, 0) + second.calls[name]
     return first
+
+
+@functools.cache
+def _keep_freed_memory() -> None:
+    """Let the C library keep what one block took for the next one, which is given to it page by page otherwise.
+
+    glibc keeps twice as much as the largest piece that was ever mapped alone and let go (mallopt(3),
+    ``M_TRIM_THRESHOLD``): here is one that nobody touches. Other libraries are not moved by it.
+    """
+    np.empty(_LARGEST_MAPPED, np.uint8)
 
 
 @functools.lru_cache(maxsize=256)
