@@ -7,6 +7,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from samplemind.dsp.compiled import compiled
+
 LOBE_SHARE: Final = 0.9
 """The first lobe of the autocorrelation that reaches this share of the highest one is the period: McLeod & Wyvill's
 constant k, which they put between 0.8 and 1. On notes of real instruments 0.9 finds the octave most often."""
@@ -34,13 +36,35 @@ def normalised_autocorrelation(frames: NDArray[np.float32], *, lags: int) -> NDA
     length = frames.shape[1]
     padded = scipy.fft.next_fast_len(length + lags, real=True)
     spectra = scipy.fft.rfft(frames, padded, axis=1)
-    power = np.sum(spectra.real**2 + spectra.imag**2, axis=0, dtype=np.float64)
-    correlation = scipy.fft.irfft(power, padded)[:lags]
-    energy = np.cumsum(np.einsum("ij,ij->j", frames, frames, dtype=np.float64))
+    correlation = scipy.fft.irfft(_summed_power(spectra), padded)[:lags]
+    energy = np.cumsum(_summed_squares(frames))
     overlap = np.full(lags, 2 * energy[-1])
     overlap[1:] = energy[::-1][1:lags] + energy[-1] - energy[: lags - 1]
     normalised: NDArray[np.float64] = 2 * correlation / np.maximum(overlap, np.finfo(np.float64).tiny)
     return normalised
+
+
+@compiled
+def _summed_power(spectra: NDArray[np.complex64]) -> NDArray[np.float64]:
+    """Squared magnitude of each bin, over all spectra."""
+    rows, bins = spectra.shape
+    power = np.zeros(bins)
+    for row in range(rows):
+        for k in range(bins):
+            value = spectra[row, k]
+            power[k] += value.real * value.real + value.imag * value.imag
+    return power
+
+
+@compiled
+def _summed_squares(frames: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Square of each sample, over all frames."""
+    rows, length = frames.shape
+    squares = np.zeros(length)
+    for row in range(rows):
+        for k in range(length):
+            squares[k] += np.float64(frames[row, k]) * frames[row, k]
+    return squares
 
 
 def period_of(autocorrelation: NDArray[np.float64], *, shortest: int) -> tuple[float, float] | None:

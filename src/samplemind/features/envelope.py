@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from samplemind.dsp.envelopes import quadrature, smoothed_powers
 from samplemind.features.kind import Kind
 from samplemind.features.streams import SAMPLE_RATE
 from samplemind.graph import Unknown
@@ -47,23 +48,12 @@ def envelope(opening: NDArray[np.float32], kind: Kind) -> Envelope | Unknown:
     """
     if kind.label != "one-shot":
         return Unknown("only a one-shot has one attack and one decay")
-    import scipy.fft
-
     n = len(opening)
-    # The silence after the end keeps it from leaking around to the start.
-    length = scipy.fft.next_fast_len(n + EDGE, real=True)
-    spectrum = scipy.fft.rfft(opening, length)
-    analytic = np.zeros(length, np.complex64)
-    analytic[: len(spectrum)] = spectrum
-    analytic[1 : (length + 1) // 2] *= 2
-    analytic = scipy.fft.ifft(analytic, overwrite_x=True)[:n]
-    power = (analytic.real**2 + analytic.imag**2).astype(np.float64)
-    amplitude = np.sqrt(_smoothed(power, RESOLUTION))
-    blunt = _smoothed(power, PEAK_WIDTH)
+    power, blunt = smoothed_powers(opening, quadrature(opening, EDGE), RESOLUTION, PEAK_WIDTH)
     peak_at = int(blunt[: n - min(EDGE, n // 8)].argmax())
     if blunt[peak_at] == 0:
         return Unknown("too soft, over its first 8 s, for its envelope to be followed")
-    return Envelope(amplitude.astype(np.float32), float(np.sqrt(blunt[peak_at])), peak_at)
+    return Envelope(np.sqrt(power).astype(np.float32), float(np.sqrt(blunt[peak_at])), peak_at)
 
 
 def attack_s(envelope: Envelope) -> float:
@@ -87,10 +77,3 @@ def decay_s(envelope: Envelope) -> float | Unknown:
     if loud[-1] == len(envelope.amplitude) - 1:
         return Unknown("it ends, or its first 8 s do, less than 20 dB below its peak")
     return max(0.0, (int(loud[-1]) + 1 - envelope.peak_at) / SAMPLE_RATE)
-
-
-def _smoothed(power: NDArray[np.float64], width: int) -> NDArray[np.float64]:
-    # Centred moving average; beyond the ends there is silence.
-    sums = np.cumsum(np.pad(power, (width // 2 + 1, width - width // 2 - 1)))
-    means: NDArray[np.float64] = (sums[width:] - sums[:-width]) / width
-    return np.maximum(means, 0)

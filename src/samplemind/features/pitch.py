@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from samplemind.dsp.pitch import normalised_autocorrelation, period_of
@@ -65,8 +64,10 @@ def root_note(opening: NDArray[np.float32], kind: Kind) -> RootNote | Unknown:
 def _loud_frames(samples: NDArray[np.float32]) -> NDArray[np.float32] | None:
     """Up to eight frames of zero mean and common scale: shape (n, 4096). None for silence."""
     if len(samples) < FRAME:
-        samples = np.pad(samples, (0, FRAME - len(samples)))
-    frames = sliding_window_view(samples, FRAME)[:: FRAME // 2]
+        samples = np.concatenate([samples, np.zeros(FRAME - len(samples), np.float32)])
+    samples = np.ascontiguousarray(samples)
+    count, step = 1 + (len(samples) - FRAME) // (FRAME // 2), samples.itemsize
+    frames = np.ndarray((count, FRAME), samples.dtype, samples, strides=(FRAME // 2 * step, step))
     energies = np.einsum("ij,ij->i", frames, frames)
     loud = np.flatnonzero(energies >= SOFTEST * energies.max())
     if len(loud) > MOST_FRAMES:
