@@ -7,7 +7,7 @@ import pytest
 
 from samplemind.dsp import tempogram
 from samplemind.dsp.regression import steady_grid
-from samplemind.dsp.sequences import beat_path
+from samplemind.dsp.sequences import beat_path, prominent_frames
 from samplemind.dsp.tempogram import OVERSAMPLING, at_lags, autocorrelation, without_slow_changes
 
 
@@ -39,12 +39,25 @@ def test_slow_changes_are_taken_off() -> None:
 
 
 @pytest.mark.parametrize("frames", [1, 2, 43, 64, 65, 300])
-def test_slow_changes_are_those_of_the_definition(frames: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tempogram, "BLOCK_FRAMES", 64)
+def test_slow_changes_are_those_of_the_definition(frames: int) -> None:
     bands = np.random.default_rng(0).random((frames, 2)).astype(np.float32)
     smooth = np.array([np.convolve(band, [0.25, 0.5, 0.25])[1:-1] for band in bands.T.astype(float)]).T
     means = [smooth[max(0, k - 43) : k + 44].mean(axis=0) for k in range(frames)]
     np.testing.assert_allclose(without_slow_changes(bands), smooth - means, atol=1e-6)
+
+
+@pytest.mark.parametrize("frames", [1, 2, 5, 12, 300])
+def test_prominent_frames_are_those_of_the_definition(frames: int) -> None:
+    strength = np.random.default_rng(frames).random(frames).astype(np.float32)
+    padded = np.pad(strength.astype(float), 20)
+    expected = [
+        k
+        for k in range(frames)
+        if strength[k] == padded[k + 17 : k + 24].max()
+        and strength[k] >= padded[k + 20 - 9 : k + 20 + 7 + 1].mean() + 0.2
+    ]
+    np.testing.assert_array_equal(prominent_frames(strength, 3, 9, 7, 0.2), expected)
+    assert frames < 300 or len(expected) > 10
 
 
 def test_the_beat_path_follows_strong_regular_events_past_stray_ones() -> None:

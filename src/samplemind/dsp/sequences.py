@@ -58,3 +58,41 @@ def beat_path(strength: NDArray[np.float32], period: float, tightness: float) ->
         beats[index] = frame
         frame = previous[frame]
     return beats
+
+
+@compiled
+def prominent_frames(
+    strength: NDArray[np.float32], radius: int, before: int, after: int, least: float
+) -> NDArray[np.int64]:
+    """Frames that are the largest of those around, and stand out from the mean around them.
+
+    Args:
+        strength: shape (frames,), not negative; beyond the ends it is taken for zero.
+        radius: frames to each side of which none is larger.
+        before: frames of the mean before the frame.
+        after: frames of the mean after it.
+        least: by how much the frame exceeds the mean.
+
+    Returns:
+        Shape (found,), ascending.
+    """
+    count = strength.size
+    found = np.empty(count, np.int64)
+    number = 0
+    total = 0.0
+    for frame in range(min(after, count)):
+        total += strength[frame]
+    for frame in range(count):
+        if frame + after < count:
+            total += strength[frame + after]
+        if frame > before:
+            total -= strength[frame - before - 1]
+        if strength[frame] < total / (before + after + 1) + least:
+            continue
+        largest = True
+        for other in range(max(frame - radius, 0), min(frame + radius + 1, count)):
+            largest = largest and strength[other] <= strength[frame]
+        if largest:
+            found[number] = frame
+            number += 1
+    return found[:number]

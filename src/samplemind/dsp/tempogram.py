@@ -7,6 +7,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from samplemind.dsp.compiled import compiled
+
 Float64 = NDArray[np.float64]
 
 OVERSAMPLING: Final = 4
@@ -20,6 +22,7 @@ OVERLAP_FLOOR: Final = 0.06
 agreement is chance and must not count in full. Real loops fare alike from 0.03 to 0.06, worse with more."""
 
 
+@compiled
 def without_slow_changes(bands: NDArray[np.float32]) -> NDArray[np.float32]:
     """Onset strength less its mean over one second around.
 
@@ -32,20 +35,24 @@ def without_slow_changes(bands: NDArray[np.float32]) -> NDArray[np.float32]:
     Returns:
         Shape (frames, bands).
     """
-    changes = np.empty(bands.shape, np.float32)
-    count = len(bands)
-    # In blocks: a sound of ten hours has three million frames.
-    for start in range(0, count, BLOCK_FRAMES):
-        stop = min(start + BLOCK_FRAMES, count)
-        low, high = max(0, start - LOCAL_MEAN_FRAMES), min(count, stop + LOCAL_MEAN_FRAMES)
-        near = np.pad(bands[max(0, low - 1) : high + 1], ((low == 0, high == count), (0, 0)))
-        smooth = (near[:-2] + near[2:]) / 4 + near[1:-1] / 2
-        sums = np.zeros((len(smooth) + 1, bands.shape[1]))
-        np.cumsum(smooth, axis=0, dtype=np.float64, out=sums[1:])
-        frames = np.arange(start, stop)
-        first = np.maximum(frames - LOCAL_MEAN_FRAMES, 0) - low
-        end = np.minimum(frames + LOCAL_MEAN_FRAMES + 1, count) - low
-        changes[start:stop] = smooth[frames - low] - (sums[end] - sums[first]) / (end - first)[:, None]
+    count, columns = bands.shape
+    changes = np.empty((count, columns), np.float32)
+    smooth = np.empty(count, np.float32)
+    for column in range(columns):
+        for frame in range(count):
+            before = bands[frame - 1, column] if frame > 0 else np.float32(0)
+            after = bands[frame + 1, column] if frame + 1 < count else np.float32(0)
+            smooth[frame] = (before + after) / np.float32(4) + bands[frame, column] / np.float32(2)
+        total = 0.0
+        for frame in range(min(LOCAL_MEAN_FRAMES, count)):
+            total += smooth[frame]
+        for frame in range(count):
+            first, end = max(frame - LOCAL_MEAN_FRAMES, 0), min(frame + LOCAL_MEAN_FRAMES + 1, count)
+            if end > frame + LOCAL_MEAN_FRAMES:
+                total += smooth[end - 1]
+            changes[frame, column] = smooth[frame] - total / (end - first)
+            if frame >= LOCAL_MEAN_FRAMES:
+                total -= smooth[first]
     return changes
 
 

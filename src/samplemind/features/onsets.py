@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from samplemind.dsp.sequences import prominent_frames
 from samplemind.dsp.tempogram import without_slow_changes
 from samplemind.features.streams import FRAME_RATE, HOP_LENGTH, N_FFT, PerFrame
 from samplemind.graph import Unknown, node
@@ -24,6 +24,7 @@ BAND_EDGES: Final = (0, 5, 20, 60, 128)
 voice; cymbals)."""
 _SIZES: Final = np.diff(BAND_EDGES)
 _BAND_SHARES: Final = (_SIZES / BAND_EDGES[-1]).astype(np.float32)
+_NONE: Final = np.zeros(1, np.float32)
 _BAND_MEANS: Final = np.repeat(np.diag(1 / _SIZES), _SIZES, axis=0).astype(np.float32)
 
 PEAK_RADIUS: Final = round(0.03 * FRAME_RATE)
@@ -98,19 +99,15 @@ def onsets(onset_envelope: PerFrame) -> NDArray[np.float64]:
     strongest = float(np.sort(onset_envelope)[-top:].mean())
     if strongest <= 0.0:
         return np.empty(0)
-    around = np.pad(onset_envelope, PEAK_RADIUS)
-    largest = sliding_window_view(around, 2 * PEAK_RADIUS + 1).max(axis=1)
-    sums = np.concatenate([np.zeros(1), np.cumsum(np.pad(onset_envelope, (MEAN_BEFORE, MEAN_AFTER)), dtype=float)])
-    width = MEAN_BEFORE + MEAN_AFTER + 1
-    local_mean = (sums[width:] - sums[:-width]) / width
-    frames = np.flatnonzero((onset_envelope == largest) & (onset_envelope >= local_mean + THRESHOLD * strongest))
+    frames = prominent_frames(onset_envelope, PEAK_RADIUS, MEAN_BEFORE, MEAN_AFTER, THRESHOLD * strongest)
     # Where a sound breaks off, the windows that reach beyond its end see a change of spectrum: that is no onset.
     frames = frames[(frames < count - END_FRAMES) | (frames < END_FRAMES)]
     if frames.size > 1:
         # Equal neighbours (a plateau) are one onset.
         frames = frames[np.concatenate([[True], np.diff(frames) > PEAK_RADIUS])]
-    middle = around[PEAK_RADIUS + frames].astype(float)
-    left, right = around[PEAK_RADIUS - 1 + frames], around[PEAK_RADIUS + 1 + frames]
+    around = np.concatenate([_NONE, onset_envelope, _NONE])
+    middle = around[frames + 1].astype(float)
+    left, right = around[frames], around[frames + 2]
     curvature = 2 * middle - left - right
     offset = np.where(curvature > 0, (right - left) / (2 * np.maximum(curvature, 1e-300)), 0.0)
     return np.maximum(0.0, (frames + offset) / FRAME_RATE)
