@@ -137,6 +137,13 @@ def folded_peaks(
     return folded
 
 
+@functools.cache
+def _semitone_turns() -> NDArray[np.complex128]:
+    """Where each bin is on its way from a semitone to the next, as a point of the unit circle. Shape (60,)."""
+    turns: NDArray[np.complex128] = np.exp(2j * np.pi * np.arange(BINS_PER_OCTAVE) * 12 / BINS_PER_OCTAVE)
+    return turns
+
+
 def tuning_of(folded: NDArray[np.floating]) -> tuple[float, float]:
     """Mean deviation of pitches from the semitones at A4 = 440 Hz.
 
@@ -148,8 +155,7 @@ def tuning_of(folded: NDArray[np.floating]) -> tuple[float, float]:
     Returns:
         The deviation in cents, -50 to 50, and how far the pitches agree on it, from 0 to 1.
     """
-    turns = np.arange(BINS_PER_OCTAVE) * 12 / BINS_PER_OCTAVE
-    mean = complex(np.sum(folded * np.exp(2j * np.pi * turns)) / np.sum(folded))
+    mean = complex(np.sum(folded * _semitone_turns()) / np.sum(folded))
     return float(np.angle(mean)) * 100 / (2 * np.pi), abs(mean)
 
 
