@@ -2,6 +2,7 @@
 # make test    all tests
 # make lint    style, types, security, known vulnerabilities of dependencies
 # make check   both
+# make bench   the figures of docs/performance.md, in a quarter of an hour, on a machine that does nothing else
 # make clean   remove what make made
 
 PYTHON ?= python3
@@ -9,7 +10,7 @@ WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint check clean
+.PHONY: demo test lint check bench clean
 
 demo: $(VENV)/installed
 	$(BIN)/samplemind demo
@@ -25,6 +26,12 @@ lint: $(VENV)/installed-dev
 	$(BIN)/pip-audit --skip-editable --progress-spinner off
 
 check: lint test
+
+bench: $(VENV)/installed-dev
+	$(BIN)/python -m benchmarks.speed
+	$(BIN)/python -m benchmarks.startup
+	$(BIN)/python -m benchmarks.memory
+	$(BIN)/python -m benchmarks.nodes
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis dist

@@ -1,6 +1,6 @@
 """What the cache and its keys cost: a second pass against a first, BLAKE3 against SHA-256.
 
-python benchmarks/cached.py [--seconds 180] [--pairs 5]
+python -m benchmarks.cached [--seconds 180] [--pairs 5]
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.against_librosa import write_track
 from benchmarks.paired import compare, heading
+from benchmarks.sounds import write_track
 from samplemind import AudioEngine, FeatureCache
 from samplemind.audio import array_digest, file_digest, stat_key
 from samplemind.pipeline import stat_entry
@@ -80,9 +80,9 @@ def main() -> None:
         compare(
             "digest of a 32 MB array / SHA-256 of a copy", lambda: array_digest(samples, 44_100), digest, pairs=pairs
         )
-        whole = folder / "samples"
-        whole.write_bytes(samples.tobytes())
-        compare("digest of a 32 MB file / SHA-256 of a copy", lambda: file_digest(whole), digest, pairs=pairs)
+        written = folder / "samples"
+        written.write_bytes(samples.tobytes())
+        compare("digest of a 32 MB file / SHA-256 of a copy", lambda: file_digest(written), digest, pairs=pairs)
         cached.close()
 
 

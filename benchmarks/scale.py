@@ -23,10 +23,8 @@ from collections.abc import Callable, Generator, Iterable
 from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 
-import numpy as np
-import soundfile
-
 from benchmarks.paired import heading
+from benchmarks.sounds import write_one_shots
 from samplemind.audio import Limits
 from samplemind.features.levels import AnalysisLevel
 from samplemind.pipeline import analyze_file
@@ -37,24 +35,9 @@ from samplemind.workers.executors import dask_executor
 from samplemind.workers.limits import WorkerLimits
 from samplemind.workers.process import ALLOCATION
 
-SAMPLE_RATE = 44_100
 LEVEL = AnalysisLevel.STANDARD
 
 Way = Callable[[Iterable[str]], Generator[object, None, None]]
-
-
-def write_one_shots(folder: Path, count: int, seconds: float) -> list[str]:
-    """Decaying tones over noise, each of another pitch and decay."""
-    generator = np.random.default_rng(0)
-    times = np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
-    paths = []
-    for number in range(count):
-        hz, decay_s = 55 * 2 ** generator.uniform(0, 5), generator.uniform(0.05, 0.3)
-        sound = np.sin(2 * np.pi * hz * times) + 0.1 * generator.standard_normal(len(times))
-        path = folder / f"{number:07}.wav"
-        soundfile.write(path, 0.5 * sound * np.exp(-times / decay_s), SAMPLE_RATE, subtype="PCM_16")
-        paths.append(str(path))
-    return paths
 
 
 def in_this_process(paths: Iterable[str]) -> Generator[object, None, None]:

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from benchmarks.paired import heading
-from benchmarks.scale import write_one_shots
+from benchmarks.sounds import write_one_shots
 from samplemind.library.account import Totals
 from samplemind.library.library import Library
 from samplemind.settings import Settings

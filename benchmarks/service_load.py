@@ -27,7 +27,8 @@ import httpx
 import psutil
 
 from benchmarks.paired import heading
-from benchmarks.scale import LEVEL, write_one_shots
+from benchmarks.scale import LEVEL
+from benchmarks.sounds import write_one_shots
 from samplemind.audio import Limits
 from samplemind.pipeline import analyze_file
 from samplemind.warmup import warm_up
