@@ -9,7 +9,10 @@ themselves, and no node knows how the sound was cut. When the last block has pas
 from __future__ import annotations
 
 import contextlib
+import math
+import mmap
 import time
+from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,6 +27,8 @@ Rows = NDArray[Any]
 
 _GIVEN_ELEMENTS = 2**17
 """Numbers of a given series per step: as many samples as a block has, or 128 rows of a spectrum."""
+_PIECE_BYTES = 2**20
+"""A series of a few minutes fits in one piece."""
 _TOO_SHORT = Unknown("the sound is too short for a single frame")
 
 
@@ -65,27 +70,50 @@ class _Feed:
 
 
 class _Series:
-    """All rows of one series, in one growing array: joining blocks at the end would need twice the memory."""
+    """All rows of one series, in pieces that go back to the system one by one.
+
+    An array that grows would be there twice while it does, and what it left would stay with the process.
+    """
 
     def __init__(self) -> None:
-        self._rows: Rows | None = None
-        self._count = 0
+        self._pieces: deque[Rows] = deque()
+        self._room = 0
+        """Rows that the last piece has left."""
 
     def append(self, rows: Rows) -> None:
-        if self._rows is None:
-            self._rows = rows
-        else:
-            if self._count + len(rows) > len(self._rows):
-                longer = np.empty((2 * (self._count + len(rows)), *rows.shape[1:]), rows.dtype)
-                longer[: self._count] = self._rows[: self._count]
-                self._rows = longer
-            self._rows[self._count : self._count + len(rows)] = rows
-        self._count += len(rows)
+        if not self._pieces:
+            self._pieces.append(rows)  # most sounds have one block
+            return
+        while len(rows):
+            if not self._room:
+                self._room = max(1, _PIECE_BYTES // max(1, rows[:1].nbytes))
+                self._pieces.append(_mapped((self._room, *rows.shape[1:]), rows.dtype))
+            piece, taken = self._pieces[-1], rows[: self._room]
+            start = len(piece) - self._room
+            piece[start : start + len(taken)] = taken
+            self._room -= len(taken)
+            rows = rows[len(taken) :]
 
     def whole(self) -> Rows:
-        if self._rows is None:
+        """The series; its pieces are gone then."""
+        if not self._pieces:
             raise GraphError("a series is read that never had a row")
-        return self._rows[: self._count]
+        if len(self._pieces) == 1:
+            return self._pieces.pop()
+        first = self._pieces[0]
+        whole = np.empty((sum(map(len, self._pieces)) - self._room, *first.shape[1:]), first.dtype)
+        start = 0
+        while self._pieces:
+            piece = self._pieces.popleft()[: len(whole) - start]
+            whole[start : start + len(piece)] = piece
+            start += len(piece)
+        return whole
+
+
+def _mapped(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Rows:
+    """An array in memory of its own, which the system has back when the array is gone."""
+    size = math.prod(shape)
+    return np.frombuffer(mmap.mmap(-1, max(1, size * dtype.itemsize)), dtype, size).reshape(shape)
 
 
 class _Step:
@@ -215,8 +243,10 @@ def run_graph(
     for step in machine.steps:
         if step.node.kind == "fold":
             constants[step.node.name] = _TOO_SHORT if step.state is None else step.state
-    for member in plan.track:
+    for member, spent in zip(plan.track, plan.spent, strict=True):
         constants[member.name] = _value(member, constants, run)
+        for name in spent:  # a long sound's series would add up
+            del constants[name]
     run.values = {name: constants[name] for name in plan.wanted}
     return run
 

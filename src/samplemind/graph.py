@@ -129,6 +129,8 @@ class Plan:
     """Names of inputs and given values that the nodes read."""
     kept: frozenset[str]
     """Streamed nodes whose whole series somebody reads."""
+    spent: tuple[frozenset[str], ...]
+    """For each track node, the nodes that nobody reads any more when it has run."""
 
     @property
     def nodes(self) -> tuple[Node, ...]:
@@ -247,12 +249,15 @@ class Graph:
         chosen = [member for name, member in self.nodes.items() if name in needed]
         track = tuple(member for member in chosen if member.kind == "track")
         read_whole = wanted.union(*(member.parameters for member in track))
+        last_reader = {name: member.name for member in track for name in member.parameters if name in needed - wanted}
+        spent = (frozenset(name for name, last in last_reader.items() if last == member.name) for member in track)
         return Plan(
             wanted=tuple(sorted(wanted)),
             streaming=tuple(member for member in chosen if member.kind != "track"),
             track=track,
             inputs=frozenset(inputs),
             kept=frozenset(member.name for member in chosen if member.stream and member.name in read_whole),
+            spent=tuple(spent),
         )
 
 
