@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import Annotated, Any
 
 import numpy as np
@@ -106,6 +107,32 @@ def test_the_cut_into_blocks_changes_nothing(rows: int, size: int) -> None:
     assert run.values["total"] == float(ticks.sum() * 2)
     assert len(run.values["paired"]) == (rows + 1) // 2
     assert run.values["largest_of_series"] == float(spread(near, ticks * 2).max())
+
+
+@pytest.mark.parametrize("size", [999, 70_000, 262_144, 300_000])
+def test_series_of_megabytes_are_whole(size: int) -> None:
+    ticks = np.arange(900_000, dtype=np.float32)
+    cut = [ticks[start : start + size] for start in range(0, len(ticks), size)]
+    found = run_graph(graph(unit=0.5), ["doubled", "spread"], blocks=cut, source="ticks", inputs={"rate": 2}).values
+    np.testing.assert_array_equal(found["doubled"], ticks * 2)
+    assert len(found["spread"]) == len(ticks)
+
+
+def test_what_nobody_reads_any_more_is_let_go() -> None:
+    seen: list[weakref.ref[Any]] = []
+
+    def last_of_series(doubled: Ticks) -> float:
+        seen.append(weakref.ref(doubled))
+        return float(doubled[-1])
+
+    def alive(last_of_series: float) -> bool:
+        return seen[0]() is not None
+
+    functions = (doubled, last_of_series, alive)
+    for wanted, kept in ((["alive"], False), (["alive", "doubled"], True)):
+        seen.clear()
+        run = run_graph(Graph(functions, inputs=INPUTS), wanted, blocks=blocks(20, 5), source="ticks")
+        assert run.values["alive"] is kept
 
 
 def test_every_node_runs_once_per_block_however_many_need_it() -> None:
