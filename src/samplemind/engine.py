@@ -5,30 +5,27 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-import tempfile
 import threading
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Mapping
-from concurrent.futures import Executor
 from pathlib import Path
-from typing import IO, Any, Final, Literal
-
-from numpy.typing import ArrayLike
+from typing import IO, TYPE_CHECKING, Any, Final, Literal
 
 from samplemind.audio import Limits
 from samplemind.cache import FeatureCache
 from samplemind.errors import AnalysisError, LimitExceededError
-from samplemind.extraction import extract_features
 from samplemind.features.levels import AnalysisLevel, named_level, outputs_of
 from samplemind.pipeline import Analysis, analyze_file
 from samplemind.result import AudioFeatures
 from samplemind.settings import Settings, load_settings
-from samplemind.workers.batch import batch
-from samplemind.workers.cluster import batch_on
-from samplemind.workers.fetch import analyze_url
-from samplemind.workers.limits import WorkerLimits, available_cores
-from samplemind.workers.quarantine import quarantined
 from samplemind.workers.remote import is_url
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+    from numpy.typing import ArrayLike
+
+    from samplemind.workers.limits import WorkerLimits
 
 PathLike = str | os.PathLike[str]
 
@@ -130,6 +127,8 @@ class AudioEngine:
             name: what results and errors call the file.
             **options: as for `analyze_audio`.
         """
+        import tempfile
+
         with tempfile.TemporaryDirectory(prefix="samplemind-") as folder:
             path = Path(folder) / "audio"
             with path.open("wb") as file:
@@ -193,6 +192,10 @@ class AudioEngine:
                 options: dict[str, Any] = {"level": level, "use_cache": use_cache, "series": series}
                 yield path, self._answer(path, retry_quarantined=retry_quarantined, **options)
             return
+        from samplemind.workers.batch import batch
+        from samplemind.workers.cluster import batch_on
+        from samplemind.workers.limits import WorkerLimits, available_cores
+
         common: dict[str, Any] = {
             "level": level,
             "cache": self.cache if use_cache else None,
@@ -240,6 +243,8 @@ class AudioEngine:
             UnknownFeatureError: a name that is no node.
             GraphError: given series are not as long as those that they meet.
         """
+        from samplemind.extraction import extract_features
+
         names = [features] if isinstance(features, str) else features
         cache = self.cache if use_cache else None
         return extract_features(samples, sample_rate, names, given=given, cache=cache, limits=self.limits)
@@ -277,12 +282,16 @@ class AudioEngine:
         }
 
         def refuse() -> None:
+            from samplemind.workers.quarantine import quarantined
+
             error = None if cache is None or retry_quarantined else quarantined(path, cache)
             if error is not None:
                 raise error
 
         try:
             if is_url(path):
+                from samplemind.workers.fetch import analyze_url
+
                 analysis = analyze_url(path, retry_quarantined=retry_quarantined, **options)
             else:
                 analysis = analyze_file(path, name=name, refuse=refuse, **options)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from dataclasses import dataclass
 from typing import Final
 
@@ -44,8 +43,11 @@ def decoder_name(package: str | None) -> str:
     The version is the package's, which a wheel ties to one build of its library, because it can be read
     without importing it.
     """
-    library = f"{package} {importlib.metadata.version(package)}, " if package else ""
-    return f"{library}revision {_REVISION}"
+    if package is None:
+        return f"revision {_REVISION}"
+    from importlib.metadata import version
+
+    return f"{package} {version(package)}, revision {_REVISION}"
 
 
 def is_current(decoder: str) -> bool:
@@ -53,5 +55,5 @@ def is_current(decoder: str) -> bool:
     library, _, _ = decoder.rpartition("revision ")
     try:
         return decoder == decoder_name(library.split(" ")[0] or None)
-    except importlib.metadata.PackageNotFoundError:
+    except ModuleNotFoundError:  # importlib.metadata's PackageNotFoundError is one
         return False

@@ -1,6 +1,7 @@
 """The command ``samplemind``: prints what the library finds out, and decides nothing.
 
-One module a command; each imports what it needs when it runs, so that ``samplemind --help`` costs nothing.
+One module a command. It is imported when its command is asked for, and imports what it needs when that runs:
+``samplemind --version`` costs what Typer does.
 """
 
 from __future__ import annotations
@@ -13,20 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from samplemind.cli import cache, collection, keys, library
-from samplemind.cli.analyze import analyze
-from samplemind.cli.audit import audit
 from samplemind.cli.commands import Commands
-from samplemind.cli.demo import demo
-from samplemind.cli.doctor import doctor
-from samplemind.cli.explain import explain
-from samplemind.cli.scan import scan, watch
-from samplemind.cli.search import SETTINGS as SEARCH_SETTINGS
-from samplemind.cli.search import search
-from samplemind.cli.separate import separate
-from samplemind.cli.serve import serve
-from samplemind.cli.set import set_
-from samplemind.cli.tag import tag
 from samplemind.cli.terminal import TERMINATED, prepare_streams, show_warning
 from samplemind.version import __version__
 
@@ -45,17 +33,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for function in (analyze, scan, watch, separate, explain, doctor, demo):
-    app.command()(function)
-app.command(context_settings=dict(SEARCH_SETTINGS))(search)
-app.command("set")(set_)
-app.command()(tag)
-app.add_typer(collection.app, name="collection")
-app.command()(audit)
-app.add_typer(library.app, name="library")
-app.command()(serve)
-app.add_typer(keys.app, name="keys")
-app.add_typer(cache.app, name="cache")
 
 
 def _print_version(wanted: bool) -> None:

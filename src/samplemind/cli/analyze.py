@@ -17,7 +17,6 @@ import typer
 from samplemind.cli.arguments import Arguments
 from samplemind.cli.outputs import Format, Output, naming, output_for, sink
 from samplemind.cli.progress import Bar, not_done, progress, share_a_terminal
-from samplemind.cli.shards import into_shards, is_place
 from samplemind.cli.sink import replaced, uninterrupted
 from samplemind.cli.terminal import FAILED, INTERRUPTED, complain
 from samplemind.discovery import AUDIO_SUFFIXES, audio_files
@@ -81,7 +80,9 @@ def analyze(
     arguments = Arguments(files or [], files_from)
     context.call_on_close(arguments.close)
     chosen = level_named(level)
-    if output is not None and is_place(output):
+    if output is not None and _is_place(output):
+        from samplemind.cli.shards import into_shards
+
         if series is not None or arguments.is_sound:
             raise typer.BadParameter("Parquet is written of files, without series", param_hint="--output")
         if form is not Format.TABLE:
@@ -188,6 +189,13 @@ def _counted(found: Iterable[str | FileAccessError], tally: _Tally) -> Iterator[
         tally.met += 1
         yield item
     tally.all_met = True
+
+
+def _is_place(output: str) -> bool:
+    """Whether it names a folder for Parquet, or a store elsewhere."""
+    from samplemind.cli.shards import is_place
+
+    return is_place(output)
 
 
 def level_named(name: str) -> AnalysisLevel:

@@ -6,14 +6,15 @@ import dataclasses
 import os
 import platform
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
 from samplemind.cli.cache import opened, require_writable
-from samplemind.cli.terminal import FAILED, printable, style_of
+from samplemind.cli.terminal import FAILED, complain, printable, style_of
 from samplemind.errors import SettingsError
 from samplemind.version import __version__
 
@@ -41,7 +42,12 @@ class Finding:
     state: State = "good"
 
 
-def doctor() -> None:
+def doctor(
+    *,
+    warm: Annotated[
+        bool, typer.Option("--warm", help="Also compile what the first analysis would wait for, once.")
+    ] = False,
+) -> None:
     """Check the installation: libraries, decoders, cache, settings.
 
     Exit status: 0 if files can be analysed, 1 if something needed is broken.
@@ -56,6 +62,7 @@ def doctor() -> None:
         ("decoders", _decoders()),
         ("cache", _cache()),
         ("settings", _settings()),
+        *([("machine code", _machine_code())] if warm else []),
     ):
         if title:
             print(f"\n{style.bold(title)}")
@@ -117,6 +124,32 @@ def _cache() -> Iterator[Finding]:
         yield Finding("folder", f"{error}; nothing will be remembered", "lacking")
     else:
         yield Finding("folder", f"{folder}, writable" if folder.exists() else f"{folder}, not made yet")
+
+
+def _machine_code() -> Iterator[Finding]:
+    """Compile every kernel of every level, or load what is compiled already."""
+    from samplemind.dsp.compiled import before_compiling, machine_code
+    from samplemind.features.levels import ADDED
+
+    before_compiling(lambda: complain("compiling for this machine, once: it takes some seconds"))
+    started = time.perf_counter()
+    try:
+        from samplemind.warmup import warm_up
+
+        warm_up(list(ADDED)[-1])  # it includes all levels below
+    except ImportError as error:
+        yield Finding("kernels", str(error), "broken")
+        return
+    took_s = time.perf_counter() - started
+    code = machine_code()
+    if code.compiled:
+        yield Finding("kernels", f"{code.compiled} compiled in {took_s:.1f} s, {code.loaded} were there")
+    else:
+        yield Finding("kernels", f"all {code.loaded} were there, loaded in {took_s:.1f} s")
+    for folder in code.folders:
+        yield Finding("folder", folder, "fact")
+    if not code.folders:
+        yield Finding("folder", "none can be written: every process compiles anew; set NUMBA_CACHE_DIR", "lacking")
 
 
 def _settings() -> Iterator[Finding]:

@@ -17,6 +17,7 @@ import msgspec
 from samplemind.cache import Tier
 from samplemind.cache.collecting import BusyError, CollectingCache
 from samplemind.cache.disk import DiskTier
+from samplemind.dsp.compiled import before_compiling
 from samplemind.errors import AnalysisError, OutputError
 from samplemind.features.levels import AnalysisLevel
 from samplemind.pipeline import analyze_file
@@ -55,7 +56,9 @@ def serve(questions: BinaryIO, answers: BinaryIO) -> None:
     task: Task = from_plain(Task, first[0])
     die_with(task.parent)
     give_way()
+    before_compiling(lambda: send(answers, {"compiling": True}))
     warm_up(task.level)
+    before_compiling(lambda: None)  # from now on what is sent are answers
     cache = CollectingCache(_tiers(task), folder=_folder(task)) if task.use_cache else None
     limit_memory(task.memory_bytes)
     send(answers, {"ready": os.getpid()})

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from samplemind import errors
+from samplemind.dsp.compiled import announce
 from samplemind.errors import AnalysisError, InternalError, OutputError
 from samplemind.features.levels import AnalysisLevel
 from samplemind.plain import to_plain
@@ -114,7 +115,14 @@ class WorkerProcess:
         self._guard = threading.Lock()
         self._words = tempfile.TemporaryFile()  # noqa: SIM115 (closed by `close`)
         # The same modules as here, and none from the folder that the user happens to be in.
-        environment = {**ALLOCATION, **os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        environment = {
+            **ALLOCATION,
+            # How many cores are used, the number of workers says alone: what is behind NumPy and SciPy would start a
+            # thread for each when it is loaded. What the user has set stays.
+            **dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"),
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        }
         # No shell, and nothing of the user's among the arguments.
         self._process = subprocess.Popen(  # nosec B603
             [sys.executable, "-P", "-m", "samplemind.worker"],
@@ -133,6 +141,9 @@ class WorkerProcess:
         """
         self._tell(to_plain(task))
         message, _ = self._hear()
+        if "compiling" in message:
+            announce()
+            message, _ = self._hear()
         if "refused" in message:
             raise WorkerDiedError(f"{message['refused']}, and this is {__version__}")
         with self._guard:
