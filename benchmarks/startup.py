@@ -100,6 +100,9 @@ def main() -> None:
         os.utime(path, (settled, settled))
         time.sleep(_SETTLED_S)  # a change time can't be set
         environment = {**os.environ, "SAMPLEMIND_CACHE_DIR": str(Path(name) / "cache")}
+        # As after an installation: modules are not compiled at every start, whatever the user's shell says.
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        environment["PYTHONPYCACHEPREFIX"] = str(Path(name) / "bytecode")
         beside_python(path, environment, arguments.pairs)
         if not arguments.no_first:
             first_run(path, environment)
