@@ -134,7 +134,7 @@ def test_options_that_are_given_exist(services: dict[str, dict[str, Any]]) -> No
 
     from samplemind.cli import app
 
-    serve = get_command(app).commands["serve"]  # type: ignore[attr-defined]
+    serve = get_command(app).get_command(None, "serve")  # type: ignore[attr-defined]
     known = {option for parameter in serve.params for option in parameter.opts}
     [command] = [json.loads(argument) for name, argument in final_stage() if name == "CMD"]
     given = [*command, *services["service"]["command"].split()]

@@ -154,8 +154,8 @@ def test_options_that_are_named_exist() -> None:
 
     from samplemind.cli import app
 
-    commands = get_command(app).commands  # type: ignore[attr-defined]
-    served = {option for parameter in commands["serve"].params for option in parameter.opts}
+    serve = get_command(app).get_command(None, "serve")  # type: ignore[attr-defined]
+    served = {option for parameter in serve.params for option in parameter.opts}
     for line in re.findall(r"samplemind serve (.*(?:\\\n.*)*)", PAGE):
         assert set(re.findall(r"--[a-z-]+", line)) - {"--help"} <= served, line
     assert set(re.findall(r"\| `(--[a-z-]+)", PAGE)) <= served

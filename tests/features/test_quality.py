@@ -119,4 +119,4 @@ def test_only_silence_is_said_to_be_silent() -> None:
         assert isinstance(found(sound, "peak_dbfs"), float)
     assert found(late, "leading_silence_s") == pytest.approx((100_000 - 300) / SAMPLE_RATE, abs=0.01)
     soft = 1e-25 * sine(440, 0.5)
-    assert found(soft, "attack_s") == Unknown("too soft, over its first 8 s, for its envelope to be followed")
+    assert found(soft, "attack_s") == pytest.approx(found(sine(440, 0.5), "attack_s"), rel=1e-3)

@@ -52,7 +52,7 @@ def envelope(opening: NDArray[np.float32], kind: Kind) -> Envelope | Unknown:
     power, blunt = smoothed_powers(opening, quadrature(opening, EDGE), RESOLUTION, PEAK_WIDTH)
     peak_at = int(blunt[: n - min(EDGE, n // 8)].argmax())
     if blunt[peak_at] == 0:
-        return Unknown("too soft, over its first 8 s, for its envelope to be followed")
+        return Unknown("its first 8 s are silent")
     return Envelope(np.sqrt(power).astype(np.float32), float(np.sqrt(blunt[peak_at])), peak_at)
 
 
