@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from samplemind.dsp.envelopes import quadrature, smoothed_powers
+from samplemind.dsp.envelopes import amplitude_and_power, quadrature
 from samplemind.features.kind import Kind
 from samplemind.features.streams import SAMPLE_RATE
 from samplemind.graph import Unknown
@@ -49,11 +50,11 @@ def envelope(opening: NDArray[np.float32], kind: Kind) -> Envelope | Unknown:
     if kind.label != "one-shot":
         return Unknown("only a one-shot has one attack and one decay")
     n = len(opening)
-    power, blunt = smoothed_powers(opening, quadrature(opening, EDGE), RESOLUTION, PEAK_WIDTH)
+    amplitude, blunt = amplitude_and_power(opening, quadrature(opening, EDGE), RESOLUTION, PEAK_WIDTH)
     peak_at = int(blunt[: n - min(EDGE, n // 8)].argmax())
     if blunt[peak_at] == 0:
-        return Unknown("its first 8 s are silent")
-    return Envelope(np.sqrt(power).astype(np.float32), float(np.sqrt(blunt[peak_at])), peak_at)
+        return Unknown("too soft, over its first 8 s, for its envelope to be followed")
+    return Envelope(amplitude, math.sqrt(blunt[peak_at]), peak_at)
 
 
 def attack_s(envelope: Envelope) -> float:
