@@ -197,6 +197,9 @@ class Analysis(Base):
     """What was measured of a sound at one level."""
 
     __tablename__ = "analyses"
+    # A scan asks of every file whether its analysis is up to date: answered by the index alone, it need not pass by
+    # the documents, of which there is hardly more than one on a page.
+    __table_args__ = (Index(None, "audio_id", "level", "fingerprint"),)
 
     audio_id: Mapped[int] = mapped_column(ForeignKey("audio.id", ondelete="CASCADE"), primary_key=True)
     level: Mapped[str] = mapped_column(primary_key=True)

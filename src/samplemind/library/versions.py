@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from samplemind.library.database import Database
 
-HEAD: Final = "0002"
+HEAD: Final = "0003"
 """The revision that this version of samplemind reads and writes."""
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
