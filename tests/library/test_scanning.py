@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import soundfile
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text, update
 
 from samplemind import AudioEngine, AudioFeatures
 from samplemind.audio import Limits, StatKey
@@ -305,6 +305,19 @@ def test_higher_levels_and_newer_versions_are_analysed(
     finally:
         freshness._fingerprint.cache_clear()
     assert count(database, Analysis) == 24
+
+
+def test_whether_an_analysis_is_up_to_date_is_read_from_an_index_alone(tmp_path: Path) -> None:
+    """As SQLite plans it, which keeps documents of kilobytes between the columns that are asked for."""
+    of_two = (Analysis.level == "basic") & (Analysis.fingerprint == "f")
+    asked = select(Analysis.audio_id).where(Analysis.audio_id.in_([1, 2]), of_two)
+    database = Database(tmp_path / "library.db")
+    with database.reading() as session:
+        query = asked.compile(session.connection(), compile_kwargs={"literal_binds": True})
+        steps = session.execute(text(f"EXPLAIN QUERY PLAN {query}")).all()
+    database.close()
+    assert steps
+    assert all("COVERING INDEX" in step.detail for step in steps)
 
 
 def test_what_a_higher_level_found_stays(database: Database, scan: ScanOf, folder: Path) -> None:
