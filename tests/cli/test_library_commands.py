@@ -19,6 +19,7 @@ from sqlalchemy import select, update
 from samplemind.library.database import Database
 from samplemind.library.entries import refresh
 from samplemind.library.model import Audio, File, Root
+from samplemind.library.versions import HEAD
 from tests.cli.conftest import Invoke, command_line
 from tests.cli.test_process import loaded
 from tests.library.builders import NOW, add_file, digest, make_root, make_sound
@@ -228,7 +229,7 @@ class TestInfo:
         with database.writing() as session:
             make_root(session, "/mnt/usb").missing_since = NOW
         facts = json.loads(invoke("library", "info", "--format", "json").stdout)
-        assert (facts["place"], facts["version"], facts["sounds"]) == (str(file), "0002", 3)
+        assert (facts["place"], facts["version"], facts["sounds"]) == (str(file), HEAD, 3)
         assert [root["path"] for root in facts["roots"]] == ["/mnt/usb", "/sounds"]
         lines = invoke("library", "info").stdout.splitlines()
         assert lines[0] == f"library       {file}"
@@ -316,10 +317,10 @@ class TestExportAndImport:
 
 class TestUpgrade:
     def test_a_library_of_this_version(self, invoke: Invoke, database: Database, file: Path) -> None:
-        assert invoke("library", "upgrade").stdout == f"{file} is of version 0002 already\n"
+        assert invoke("library", "upgrade").stdout == f"{file} is of version {HEAD} already\n"
 
     def test_a_new_library(self, invoke: Invoke, file: Path) -> None:
-        assert invoke("library", "upgrade").stdout == f"{file} is of version 0002 now\n"
+        assert invoke("library", "upgrade").stdout == f"{file} is of version {HEAD} now\n"
         assert file.exists()
 
     def test_a_newer_library_is_left_alone(self, invoke: Invoke, database: Database, file: Path) -> None:
