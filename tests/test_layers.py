@@ -27,6 +27,7 @@ LAYERS = (
     ("library",),
     ("service",),
     ("client",),
+    ("evaluation",),
     ("cli",),
     ("__init__", "__main__"),
 )

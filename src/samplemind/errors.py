@@ -28,6 +28,8 @@
     ├── ServiceUnreachableError     a service can't be reached, or what came from it broke off or was damaged
     ├── ServiceTimeoutError         what a service was asked for is not there in time; it works on
     ├── LevelUnavailableError       an analysis level that does not exist, or not yet in this version
+    ├── CorpusError                 labelled audio that accuracy can't be measured on
+    ├── PeerError                   a library to compare with that is unknown, or not installed
     └── SettingsError               a setting with a value that makes no sense
 
 An `AnalysisError` costs one file; a batch records it and goes on. The others are mistakes of the caller.
@@ -197,6 +199,14 @@ class ServiceTimeoutError(SampleMindError):
 
 class LevelUnavailableError(SampleMindError):
     """No analysis level has this name, or this version can't compute it yet."""
+
+
+class CorpusError(SampleMindError):
+    """Labelled audio can't be evaluated: labels or files are missing, or not in their form."""
+
+
+class PeerError(SampleMindError):
+    """A library to compare with is unknown, or not installed."""
 
 
 class SettingsError(SampleMindError):

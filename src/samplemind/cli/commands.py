@@ -33,6 +33,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "library": "library:app",
     "keys": "keys:app",
     "cache": "cache:app",
+    "bench": "bench:app",
 }
 """Commands in the order of the help: the module of this package that has each, and the function or group in it."""
 
