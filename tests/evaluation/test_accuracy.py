@@ -186,9 +186,9 @@ def test_what_was_reached_on_real_audio(corpus: Path, invoke: Invoke) -> None:
 
 
 FLOORS = (
-    ("tempo", "acc1", 0.77),
+    ("tempo", "acc1", 0.80),
     ("tempo", "acc2", 0.87),
-    ("tempo", "within_half_bpm", 0.70),
+    ("tempo", "within_half_bpm", 0.73),
     ("beats", "f_measure", 0.78),
     ("onsets", "f_measure", 0.70),
     ("key", "weighted", 0.70),

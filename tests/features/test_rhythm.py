@@ -23,6 +23,7 @@ PATTERNS = {
     "hip-hop": {"kick": "x..x..x...x.....", "snare": "....x.......x...", "hat": "x.x.x.x.x.x.x.x."},
     "trap": {"kick": "x.....x...x.....", "snare": "........x.......", "hat": "x.x.x.x.x.xxx.x."},
     "hats": {"hat": "x.x.x.x.x.x.x.x."},
+    "shaker": {"hat": "xxxxxxxxxxxxxxxx"},
     "steppers": {"kick": "x...x...x...x...", "snare": "..x...x...x...x."},
 }
 """One bar of 4/4 in sixteenth notes."""
@@ -127,10 +128,18 @@ def test_drum_tracks_have_their_tempo_within_two_hundredths(pattern: str, bpm: f
     assert rhythm.bpm == pytest.approx(bpm, abs=0.02)
 
 
-@pytest.mark.parametrize("bars", [2, 4])
-@pytest.mark.parametrize(("pattern", "bpm"), [("rock", 118), ("house", 127), ("hip-hop", 91), ("trap", 137)])
+@pytest.mark.parametrize("bars", [2, 4, 8])
+@pytest.mark.parametrize(
+    ("pattern", "bpm"), [("rock", 118), ("rock", 148), ("house", 127), ("house", 140), ("hip-hop", 91), ("trap", 137)]
+)
 def test_whole_bar_loops_have_exactly_their_tempo(pattern: str, bpm: float, bars: int) -> None:
     assert rhythm_of(drums(pattern, bpm, bars)).bpm == pytest.approx(bpm, abs=0.01)
+
+
+@pytest.mark.parametrize("bars", [1, 4, 8])
+@pytest.mark.parametrize("bpm", [80, 91, 97, 103, 124, 148])
+def test_equal_sixteenths_do_not_double_the_tempo(bpm: float, bars: int) -> None:
+    assert rhythm_of(drums("shaker", bpm, bars)).bpm == pytest.approx(bpm, abs=0.1)
 
 
 @pytest.mark.parametrize("tail_s", [0.31, 0.77])

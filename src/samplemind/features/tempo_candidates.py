@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from samplemind.dsp.tempogram import at_lags, autocorrelation
 from samplemind.features.onsets import Pulse
 from samplemind.features.streams import FRAME_RATE
-from samplemind.graph import Unknown
+from samplemind.graph import Unknown, node
 
 Float64 = NDArray[np.float64]
 
@@ -44,7 +44,7 @@ PRIOR_BROAD: Final = (0.1, 1.0)
 
 LOOP_SECONDS: Final = 24.0
 """Longest sound whose length may speak for a tempo: 32 beats at 80 bpm."""
-LOOP_BEATS: Final = {2: 0.3, 4: 1.0, 6: 0.2, 8: 1.0, 12: 0.3, 16: 1.0, 24: 0.3, 32: 0.7}
+LOOP_BEATS: Final = {2: 0.3, 4: 1.0, 6: 0.2, 8: 1.0, 12: 0.3, 16: 1.0, 24: 0.3, 32: 1.0}
 """How usual it is that a loop has so many beats: one, two, four or eight bars, rarely others."""
 LOOP_OCTAVES: Final = 0.008
 """Deviation of a loop's length from whole beats, in octaves: 0.6 %."""
@@ -70,6 +70,14 @@ EQUAL_RATIO: Final = (0.75, 0.9)
 """Ratio of both autocorrelations from which, and up to which, the pulse counts as equal."""
 EQUAL_CLARITY: Final = (0.6, 0.8)
 """Autocorrelation after one beat from which, and up to which, the sound counts as repeating clearly."""
+EQUAL_SIXTEENTHS: Final = -5.0
+"""Weight in nats of half a beat that repeats as clearly as anything longer does: notes that are all alike and come
+more than 300 times a minute are sixteenths, of a beat that is twice as long. From -4 to -6 all is alike."""
+SIXTEENTHS_RATIO: Final = (0.7, 0.9)
+"""Ratio of the autocorrelation after half a beat to the largest after one, two and four from which, and up to which,
+that counts. Fast music whose beats differ, drum and bass above all, stays below 0.7."""
+SIXTEENTHS_BPM: Final = 150.0
+"""Tempo from which half a beat may be a sixteenth. From 140 to 160 all is alike."""
 FASTEST_PULSE_BPM: Final = 208.0
 """Faster equal pulses are divisions of a beat: hardly any music has more than 200 beats per minute."""
 
@@ -86,6 +94,7 @@ class TempoCandidates:
     """How exactly the sound repeats at the best tempo, 0 to 1."""
 
 
+@node(version=2)
 def tempo_candidates(pulse: Pulse, onsets: Float64, duration_s: float) -> TempoCandidates | Unknown:
     """Tempi between 30 and 330 bpm that the sound may have, with their probabilities.
 
@@ -116,7 +125,8 @@ def tempo_candidates(pulse: Pulse, onsets: Float64, duration_s: float) -> TempoC
         + THREE_BEATS * _at(correlation, beat * 3, one)
         + FOUR_BEATS * four
         + THIRDS * (_at(correlation, beat * 2 / 3, None) + _at(correlation, beat * 4 / 3, one)) / 2
-        + EQUAL_PULSE * _equal_pulse(half, one)
+        + EQUAL_PULSE * _equal_pulse(_at(correlation, beat / 4, None), half, one)
+        + EQUAL_SIXTEENTHS * _equal_sixteenths(half, np.maximum(np.maximum(one, two), four))
         + LOOP * loop
         + PRIOR * _log_prior()
     )
@@ -147,12 +157,24 @@ def _at(correlation: Float64, lags: Float64, shorter: Float64 | None) -> Float64
     return np.where(np.isfinite(values), values, missing)
 
 
-def _equal_pulse(half: Float64, one: Float64) -> Float64:
-    """How surely the pulse at twice a tempo is equal, hence itself the beat: 0 to 1 per tempo."""
-    ratio = half / np.maximum(one, 0.1)
-    equal = np.clip((ratio - EQUAL_RATIO[0]) / (EQUAL_RATIO[1] - EQUAL_RATIO[0]), 0.0, 1.0)
-    clear = np.clip((one - EQUAL_CLARITY[0]) / (EQUAL_CLARITY[1] - EQUAL_CLARITY[0]), 0.0, 1.0)
-    return equal * clear * (2 * TEMPI <= FASTEST_PULSE_BPM)
+def _equal_pulse(quarter: Float64, half: Float64, one: Float64) -> Float64:
+    """How surely the pulse at twice a tempo is equal and not divided in its turn, hence itself the beat: 0 to 1 per
+    tempo."""
+    clear = _share(one, EQUAL_CLARITY)
+    divided = _share(quarter / np.maximum(half, 0.1), SIXTEENTHS_RATIO)
+    equal = _share(half / np.maximum(one, 0.1), EQUAL_RATIO)
+    return np.where(2 * TEMPI <= FASTEST_PULSE_BPM, equal * clear * (1 - divided), 0.0)
+
+
+def _equal_sixteenths(half: Float64, longer: Float64) -> Float64:
+    """How surely half of each beat is a sixteenth of another: 0 to 1 per tempo."""
+    return np.where(TEMPI >= SIXTEENTHS_BPM, _share(half / np.maximum(longer, 0.1), SIXTEENTHS_RATIO), 0.0)
+
+
+def _share(values: Float64, between: tuple[float, float]) -> Float64:
+    """How far values are from the first to the second of two bounds, 0 to 1."""
+    low, high = between
+    return np.clip((values - low) / (high - low), 0.0, 1.0)
 
 
 def _loop_support(length_s: float) -> Float64:
