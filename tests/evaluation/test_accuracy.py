@@ -189,7 +189,7 @@ FLOORS = (
     ("tempo", "acc1", 0.80),
     ("tempo", "acc2", 0.87),
     ("tempo", "within_half_bpm", 0.73),
-    ("beats", "f_measure", 0.78),
+    ("beats", "f_measure", 0.90),
     ("onsets", "f_measure", 0.70),
     ("key", "weighted", 0.70),
     ("key_all", "weighted", 0.90),

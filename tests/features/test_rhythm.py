@@ -203,6 +203,23 @@ def groove() -> Float32:
     return drums("rock", 113, 6)
 
 
+@pytest.mark.parametrize("bpm", [128, 150, 180])
+def test_a_kick_whose_bass_comes_late_is_the_beat_and_bass_and_hats_between_are_not(bpm: float) -> None:
+    generator, period = np.random.default_rng(1), 60 / bpm
+    times = np.arange(round(0.15 * SAMPLE_RATE)) / SAMPLE_RATE
+    kick = 0.9 * np.clip((times - 0.03) / 0.015, 0, 1) * np.sin(2 * np.pi * 55 * times) * np.exp(-times / 0.05)
+    kick[:400] += 0.25 * generator.standard_normal(400) * np.exp(-np.arange(400) / 120)
+    bass = 0.3 * np.clip(times / 0.003, 0, 1) * np.sin(2 * np.pi * 70 * times) * np.exp(-times / 0.04)
+    sound = np.zeros(round(34 * period * SAMPLE_RATE), np.float32)
+    for half in range(64):
+        for hit in (bass, drum("hat", generator)) if half % 2 else (kick,):
+            start = round(half * period / 2 * SAMPLE_RATE)
+            sound[start : start + len(hit)] += hit
+    rhythm = rhythm_of(sound)
+    assert rhythm.bpm == pytest.approx(bpm, abs=0.05)
+    np.testing.assert_allclose(rhythm.beats[:32], np.arange(32) * period, atol=0.02)
+
+
 @pytest.mark.parametrize("gain_db", [-40, 40])
 def test_level_changes_nothing(groove: Float32, gain_db: float) -> None:
     plain, changed = rhythm_of(groove), rhythm_of(groove * np.float32(10 ** (gain_db / 20)))
