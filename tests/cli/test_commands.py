@@ -190,10 +190,10 @@ def test_the_page_about_the_command_has_every_command_and_option(invoke: Invoke)
     names = re.findall(r"^  (\w+)  ", invoke("--help").stdout, re.MULTILINE)
     sounds = {"analyze", "separate", "explain", "demo"}
     library = {"scan", "watch", "search", "set", "tag", "collection", "audit", "library"}
-    assert sounds | library | {"serve", "keys", "cache", "doctor"} == set(names)
+    assert sounds | library | {"serve", "keys", "cache", "doctor", "bench"} == set(names)
     inner = re.findall(r"^  (\w+)  ", invoke("cache", "--help").stdout, re.MULTILINE)
     assert {"info", "verify", "prune", "export", "import", "clear"} == set(inner)
-    for arguments in ([], *([name] for name in names), *(["cache", name] for name in inner)):
+    for arguments in ([], *([name] for name in names), *(["cache", name] for name in inner), ["bench", "accuracy"]):
         assert all(f"cache {name}" in page for name in inner)
         for option in re.findall(r"^  (?:-\w, )?(--[\w-]+)", invoke(*arguments, "--help").stdout, re.MULTILINE):
             assert option in page, (arguments, option)

@@ -44,7 +44,7 @@ PRIOR_BROAD: Final = (0.1, 1.0)
 
 LOOP_SECONDS: Final = 24.0
 """Longest sound whose length may speak for a tempo: 32 beats at 80 bpm."""
-LOOP_BEATS: Final = {2: 0.3, 4: 1.0, 6: 0.2, 8: 1.0, 12: 0.3, 16: 1.0, 24: 0.3, 32: 1.0}
+LOOP_BEATS: Final = {2: 0.3, 4: 1.0, 6: 0.2, 8: 1.0, 12: 0.3, 16: 1.0, 24: 0.3, 32: 0.9}
 """How usual it is that a loop has so many beats: one, two, four or eight bars, rarely others."""
 LOOP_OCTAVES: Final = 0.008
 """Deviation of a loop's length from whole beats, in octaves: 0.6 %."""
