@@ -18,6 +18,7 @@ from urllib.parse import quote
 
 import pytest
 import redis
+from benchmarks.synth import fluid
 
 _PROGRAMS: Final = ("redis-server", "valkey-server")
 _PATIENCE_S: Final = 20.0
@@ -247,6 +248,12 @@ def _postgres_program(name: str) -> str:
     if versions:
         return str(versions[-1])
     _do_without("no PostgreSQL server: apt install postgresql, brew install postgresql, or the like")
+
+
+def require_fluidsynth() -> None:
+    """Skip, as above, where nothing plays General MIDI."""
+    if fluid.soundfont() is None:
+        _do_without("no FluidSynth with a soundfont: apt install fluidsynth timgm6mb-soundfont")
 
 
 def _do_without(reason: str) -> NoReturn:

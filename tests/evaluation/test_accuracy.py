@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import importlib.util
 import json
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from samplemind.errors import CorpusError, PeerError
 from samplemind.evaluation import Answer, Method, Scores, as_dict, as_text, evaluate, peer, read_corpus
 from samplemind.evaluation.corpus import read_annotation
 from tests.cli.conftest import Invoke, invoke
+from tests.servers import require_fluidsynth
 from tests.signals import SAMPLE_RATE, clicks, sine
 
 __all__ = ["invoke"]
@@ -199,4 +202,24 @@ FLOORS = (
     ("formats", "decoded", 1.0),
     ("corrupt", "handled", 1.0),
     ("similarity", "map", 0.60),
+)
+
+
+def test_what_was_reached_on_rendered_audio(tmp_path: Path, invoke: Invoke) -> None:
+    """The same on rendered music."""
+    require_fluidsynth()
+    options = ["--items", "60", "--seed", "2024", "--tasks", "tempo,beats,onsets,key"]
+    subprocess.run([sys.executable, "-m", "benchmarks.synth", tmp_path, *options], check=True, capture_output=True)
+    scores = json.loads(invoke("bench", "accuracy", "--corpus", tmp_path, "--format", "json").stdout)
+    for task, metric, least in RENDERED_FLOORS:
+        assert scores[task]["samplemind"][metric] >= least, (task, metric)
+
+
+RENDERED_FLOORS = (
+    ("tempo", "acc1", 0.65),
+    ("tempo", "acc2", 0.86),
+    ("tempo", "within_half_bpm", 0.63),
+    ("beats", "f_measure", 0.65),
+    ("onsets", "f_measure", 0.93),
+    ("key", "weighted", 0.63),
 )
