@@ -142,6 +142,17 @@ def test_equal_sixteenths_do_not_double_the_tempo(bpm: float, bars: int) -> None
     assert rhythm_of(drums("shaker", bpm, bars)).bpm == pytest.approx(bpm, abs=0.1)
 
 
+def test_a_length_of_whole_beats_at_a_whole_tempo_speaks_for_it() -> None:
+    exact = drums("rock", 137, 2)
+    chances = []
+    for sound in (exact, np.concatenate([exact, np.zeros(44, np.float32)])):  # a millisecond more: 136.96 bpm
+        times = onsets(onset_envelope(bands := onset_bands(mel_of(sound))))
+        found = tempo_candidates(pulse(bands, times), times, len(sound) / SAMPLE_RATE)
+        assert found.bpm[0] == pytest.approx(137, rel=0.01)
+        chances.append(found.probability[0])
+    assert chances[0] > chances[1]
+
+
 @pytest.mark.parametrize("tail_s", [0.31, 0.77])
 def test_a_tail_after_a_loop_does_not_change_its_tempo(tail_s: float) -> None:
     loop = drums("house", 124, 4)

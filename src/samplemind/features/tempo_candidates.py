@@ -46,6 +46,15 @@ LOOP_SECONDS: Final = 24.0
 """Longest sound whose length may speak for a tempo: 32 beats at 80 bpm."""
 LOOP_BEATS: Final = {2: 0.3, 4: 1.0, 6: 0.2, 8: 1.0, 12: 0.3, 16: 1.0, 24: 0.3, 32: 0.9}
 """How usual it is that a loop has so many beats: one, two, four or eight bars, rarely others."""
+MOST_LOOP_BEATS: Final = 64
+WHOLE_TOLERANCE_BPM: Final = 0.006
+"""A sample more or less changes the tempo of a loop of a second by 0.003 bpm. By chance one tempo in 80 is as near."""
+WHOLE_RANGE_BPM: Final = (40.0, 250.0)
+FEW_WHOLE: Final = (4, 32)
+"""Tempi of that kind up to which a length speaks fully for each (double and half of one are usual), and from which on
+it tells nothing."""
+WHOLE_OCTAVES: Final = 0.004
+"""Deviation of weighed tempi from the whole one, in octaves: theirs are 1/256 apart."""
 LOOP_OCTAVES: Final = 0.008
 """Deviation of a loop's length from whole beats, in octaves: 0.6 %."""
 
@@ -61,6 +70,9 @@ THIRDS: Final = -1.5
 """Repetition after two thirds and four thirds of a beat speaks against it: the beat is then 3:2 or 3:4 of that."""
 LOOP: Final = 3.0
 """Weight in nats of a sound that is a usual number of beats long."""
+WHOLE_BPM: Final = 2.0
+"""Weight in nats of a sound that is a number of beats long at a whole number of beats per minute: producers choose
+those."""
 PRIOR: Final = 1.5
 """Weight of the prior's logarithm."""
 EQUAL_PULSE: Final = -5.0
@@ -128,6 +140,7 @@ def tempo_candidates(pulse: Pulse, onsets: Float64, duration_s: float) -> TempoC
         + EQUAL_PULSE * _equal_pulse(_at(correlation, beat / 4, None), half, one)
         + EQUAL_SIXTEENTHS * _equal_sixteenths(half, np.maximum(np.maximum(one, two), four))
         + LOOP * loop
+        + WHOLE_BPM * _whole_tempo_support(duration_s)
         + PRIOR * _log_prior()
     )
     best = _distinct_peaks(score)
@@ -185,6 +198,23 @@ def _loop_support(length_s: float) -> Float64:
             octaves = np.log2(TEMPI * (length_s / (60 * count)))
             np.maximum(support, usual * np.exp(-0.5 * (octaves / LOOP_OCTAVES) ** 2), out=support)
     return support
+
+
+def _whole_tempo_support(length_s: float) -> Float64:
+    """Which tempi are whole numbers of beats per minute at which a loop of this length has whole beats: 0 to 1.
+
+    Less where that is true of many: a length in whole seconds tells nothing.
+    """
+    if not 0.0 < length_s <= LOOP_SECONDS:
+        return np.zeros_like(TEMPI)
+    bpm = np.arange(2, MOST_LOOP_BEATS + 1) * (60 / length_s)
+    near = np.abs(bpm - np.round(bpm)) < WHOLE_TOLERANCE_BPM
+    bpm = bpm[near & (bpm >= WHOLE_RANGE_BPM[0]) & (bpm <= WHOLE_RANGE_BPM[1])]
+    octaves = np.log2(TEMPI[:, None] / bpm) / WHOLE_OCTAVES
+    support: Float64 = np.exp(-0.5 * octaves**2).max(axis=1, initial=0.0)
+    few, many = np.log2(FEW_WHOLE)
+    telling = float(np.clip((many - np.log2(max(1, bpm.size))) / (many - few), 0.0, 1.0))
+    return telling * support
 
 
 def _log_prior() -> Float64:
