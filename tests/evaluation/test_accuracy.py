@@ -175,10 +175,26 @@ def test_peers_are_asked_the_same(small: Path, name: str) -> None:
     assert {"formats", "corrupt"}.isdisjoint(found)
 
 
-def test_a_peer_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+def test_a_peer_that_is_not_installed_is_left_out(small: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
+    there = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *rest: (name != "aubio" and there(name, *rest)) or None
+    )
     with pytest.raises(PeerError, match="aubio is not installed"):
         peer("aubio")
+    result = invoke("bench", "accuracy", "--corpus", small, "--tasks", "pitch", "--peers", "aubio", "-j", 1)
+    assert result.exit_code == 0
+    assert result.stderr == "samplemind: aubio is not installed: left out\n"
+
+
+@pytest.mark.parametrize(
+    ("task", "unit", "label"), [("tempo", "bpm", "fast"), ("key", "key", "H"), ("key", "chord", "C")]
+)
+def test_labels_that_mean_nothing(tmp_path: Path, task: str, unit: str, label: str) -> None:
+    rows = read_corpus(labelled(tmp_path, ("a.wav", task, label, unit, "")))
+    sure = Method("sure", lambda tasks: dict.fromkeys(tasks, Answer(tempo_bpm=120.0, key="C major")))
+    with pytest.raises(CorpusError, match=f"a label of {task}"):
+        evaluate(rows, [sure])
 
 
 def test_what_was_reached_on_real_audio(corpus: Path, invoke: Invoke) -> None:

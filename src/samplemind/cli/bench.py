@@ -10,7 +10,8 @@ from typing import Annotated
 
 import typer
 
-from samplemind.cli.terminal import printable
+from samplemind.cli.terminal import complain, printable
+from samplemind.errors import PeerError
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
 
@@ -49,7 +50,14 @@ def accuracy(
 
     if importlib.util.find_spec("mir_eval") is None:
         raise typer.BadParameter("the metrics need mir_eval: pip install 'samplemind[bench]'")
-    methods = [evaluation.of_samplemind(jobs=jobs), *map(evaluation.peer, _words(peers))]
+    methods = [evaluation.of_samplemind(jobs=jobs)]
+    for name in _words(peers):
+        try:
+            methods.append(evaluation.peer(name))
+        except PeerError as error:
+            if name not in evaluation.PEERS:
+                raise
+            complain(f"{error}: left out")
     report = evaluation.evaluate(evaluation.read_corpus(corpus), methods, tasks=_words(tasks))
     match form:
         case Format.JSON:

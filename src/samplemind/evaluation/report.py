@@ -57,7 +57,7 @@ def evaluate(rows: Sequence[Row], methods: Sequence[Method], *, tasks: Sequence[
         tasks: names of `TASKS`; all by default.
 
     Raises:
-        CorpusError: a task that there is not, or an annotation that can't be read.
+        CorpusError: a task that there is not, or a label or an annotation that can't be read.
     """
     for name in tasks:
         if name not in TASKS:
@@ -78,7 +78,10 @@ def evaluate(rows: Sequence[Row], methods: Sequence[Method], *, tasks: Sequence[
             given = [answers[row.file] for row in of_task[name]]
             if not any(getattr(answer, field) is not None for answer in given for field in task.needs):
                 continue
-            scored = task.scored(of_task[name], given)
+            try:
+                scored = task.scored(of_task[name], given)
+            except ValueError as error:
+                raise CorpusError(f"a label of {name} can't be understood: {error}") from error
             names = dict.fromkeys(metric for row in scored for metric in row)
             metrics = {metric: tuple(row[metric] for row in scored if metric in row) for metric in names}
             scores[method.name] = Scores(len(scored), metrics)
